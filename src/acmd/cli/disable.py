@@ -1,0 +1,73 @@
+"""`acmd disable [--node NAME | --all] [--reason TEXT] [--force]`: maintenance, followed until it holds."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from acmd.cli.client import ask
+from acmd.cli.orders import done, follow, gave_up, say
+from acmd.cli.values import positive_seconds
+from acmd.config.glance import glance
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Whom, why, and how long to wait."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--node", metavar="NAME", default="", help="this node instead of the one here")
+    which.add_argument("--all", action="store_true", help="the whole cluster: services stay as they are")
+    parser.add_argument("--reason", metavar="TEXT", default="", help="shown in status while it lasts")
+    parser.add_argument(
+        "--force", action="store_true", help="even if no other node can take over: services stop then"
+    )
+    add_timeout(parser)
+
+
+def add_timeout(parser: argparse.ArgumentParser) -> None:
+    """--timeout, as for enable."""
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        type=positive_seconds,
+        default=120.0,
+        help="how long to wait until it holds; the order stays either way (default: 120)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask, follow. 1 when it did not take effect in time. Raises AcmdError."""
+    place = glance(args.config)
+    began = time.monotonic()
+    node = args.node or place.node
+    request = {"do": "disable", "node": node, "all": args.all, "reason": args.reason, "force": args.force}
+    ask(place, request)
+    say("disabling the whole cluster" if args.all else f"disabling {node}")
+
+    def detached(snapshot: dict[str, Any]) -> bool:
+        lease = snapshot["lease"]
+        return snapshot["maintenance"]["all"] is not None and (
+            snapshot["active"] is None or (lease is not None and lease["state"] == "detached")
+        )
+
+    def away(snapshot: dict[str, Any]) -> bool:
+        leaving = snapshot["node"] == node and snapshot["role"] in {
+            "active",
+            "giving-up",
+            "demoting",
+            "killing",
+        }
+        return node in snapshot["maintenance"]["nodes"] and snapshot["active"] != node and not leaving
+
+    snapshot = follow(place, detached if args.all else away, began, args.timeout)
+    if snapshot is None:
+        return gave_up(place, "that", args.timeout, "the order stays in force")
+    if not args.all:
+        active = snapshot["active"] or "nobody"
+        return done(f"{node} is disabled: it will not take over. Active: {active}")
+    if snapshot["active"] is None:
+        return done("the cluster is disabled; no node was active, so nothing runs and nobody will start it")
+    return done(
+        f"the cluster is disabled: epoch {snapshot['epoch']} of {snapshot['active']} is detached and does "
+        "not expire, services stay as they are, nobody takes over. `acmd enable --all` ends it"
+    )

@@ -1,0 +1,55 @@
+"""`acmd enable [--node NAME | --all]`: the end of maintenance, followed until it holds."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from acmd.cli.client import ask
+from acmd.cli.disable import add_timeout
+from acmd.cli.orders import done, follow, gave_up, say
+from acmd.config.glance import glance
+from acmd.errors import UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Whom, and how long to wait."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--node", metavar="NAME", default="", help="this node instead of the one here")
+    which.add_argument("--all", action="store_true", help="the whole cluster")
+    parser.add_argument(
+        "--holder-is-dead",
+        action="store_true",
+        help="with --all: you made sure that the detached lease's holder is off for good",
+    )
+    parser.add_argument("--reason", metavar="TEXT", default="", help="kept with the order, for the others")
+    add_timeout(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask, follow. 1 when it did not take effect in time. Raises AcmdError."""
+    if args.holder_is_dead and not args.all:
+        raise UsageError("enable: --holder-is-dead speaks of the whole cluster", "add --all")
+    place = glance(args.config)
+    began = time.monotonic()
+    node = args.node or place.node
+    request = {"do": "enable", "node": node, "all": args.all, "reason": args.reason}
+    ask(place, request | {"holder_is_dead": args.holder_is_dead})
+    say("enabling the whole cluster" if args.all else f"enabling {node}")
+
+    def attached(snapshot: dict[str, Any]) -> bool:
+        lease = snapshot["lease"]
+        over = snapshot["maintenance"]["all"] is None and snapshot["active"] is not None
+        return over and lease is not None and lease["state"] == "held" and snapshot["role"] != "reattaching"
+
+    def back(snapshot: dict[str, Any]) -> bool:
+        return node not in snapshot["maintenance"]["nodes"]
+
+    snapshot = follow(place, attached if args.all else back, began, args.timeout)
+    if snapshot is None:
+        return gave_up(place, "that", args.timeout, "the order stays in force")
+    active = snapshot["active"] or "nobody"
+    if args.all:
+        return done(f"the cluster is enabled; {active} is active, epoch {snapshot['epoch']}")
+    return done(f"{node} is enabled: it takes over when needed. Active: {active}")

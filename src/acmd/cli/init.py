@@ -1,0 +1,95 @@
+"""`acmd init`: an empty directory on shared storage becomes a new cluster's, once, from one node."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from acmd.cli import OK
+from acmd.config.apart import examine_apart, load_apart
+from acmd.config.model import Config
+from acmd.core.timing import NS_PER_S, seconds
+from acmd.drivers.clock import SystemClock
+from acmd.drivers.cluster_directory import ClusterDirectory, ClusterFile
+from acmd.drivers.lease_directory import LeaseDirectory
+from acmd.errors import AcmdError
+
+LIMIT_S = 5.0
+_MAKE = """import os, sys
+try:
+    os.mkdir(sys.argv[1], 0o750)
+except FileExistsError:
+    pass
+except OSError as error:
+    sys.exit(error.strerror)
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """No arguments of its own: directory, name and timing are in the configuration."""
+    del parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make it and say so. Raises AcmdError, having changed nothing but perhaps made an empty directory."""
+    config = load_apart(args.config)
+    _make_directory(config.cluster.directory)
+    for problem in examine_apart(config):
+        text = f"{problem.key} = {problem.value}: {problem.what}"
+        if not problem.warning:
+            raise AcmdError(f"{config.file}: {text}", problem.remedy)
+        print(f"WARN  {text}\n      -> {problem.remedy}", file=sys.stderr)
+    made = asyncio.run(_initialise(config))
+    timing = config.timing
+    print(
+        f"made cluster {made.name} in {config.cluster.directory}\n"
+        f"  id       {made.cluster_id}\n"
+        f"  timing   profile {config.profile}: heartbeat {seconds(timing.heartbeat_ns)}, "
+        f"lease {seconds(timing.lease_duration_ns)}, takeover wait {seconds(timing.takeover_wait_ns)}; "
+        "all nodes must have the same\n"
+        f"  next     start acmd on each node (systemctl start acmd), then `acmd status`"
+    )
+    return OK
+
+
+def _make_directory(directory: str) -> None:
+    """The last part of the path only: a missing parent means that the storage is not mounted."""
+    child = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _MAKE, directory],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        start_new_session=True,
+    )
+    try:
+        _, said = child.communicate(timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.returncode = -9  # it hangs in the kernel; nobody is to wait for it
+        raise AcmdError(
+            f"{os.path.dirname(directory)} did not answer within {LIMIT_S:g} s; nothing was made",
+            "look at the mount, the network and the file server",
+        ) from None
+    if child.returncode:
+        raise AcmdError(
+            f"{directory} cannot be made: {said.decode(errors='replace').strip().lower()}",
+            "mount the shared storage and make it writable, or correct cluster.directory",
+        )
+
+
+async def _initialise(config: Config) -> ClusterFile:
+    directory = config.cluster.directory
+    store = LeaseDirectory(Path(directory), config.node.name, round(LIMIT_S * NS_PER_S), SystemClock())
+    try:
+        cluster = ClusterDirectory(store, directory, config.node.name, LIMIT_S)
+        return await cluster.initialise(
+            config.cluster.name, config.timing, int(time.time()), config.cluster.tier
+        )
+    finally:
+        await store.close()

@@ -1,0 +1,75 @@
+"""What switchover, disable and enable share: give the order, follow it until it has taken effect."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from acmd.cli import DEGRADED, OK
+from acmd.cli.advice import warnings_of
+from acmd.cli.client import snapshots
+from acmd.config.glance import Glance
+
+Reached = Callable[[dict[str, Any]], bool]
+
+
+def say(text: str) -> None:
+    """One line of progress, at once."""
+    print(text, flush=True)
+
+
+def follow(place: Glance, reached: Reached, began: float, timeout_s: float) -> dict[str, Any] | None:
+    """Tell each change until `reached` says so; the snapshot then, or None at the limit.
+
+    `began` is the `time.monotonic()` of the order: times are shown since then. Raises NotRunning.
+    """
+    told = ""
+    left_s = max(0.0, timeout_s - (time.monotonic() - began))
+    for _, snapshot in snapshots(place, left_s):
+        if reached(snapshot):
+            return snapshot
+        now = _where(snapshot)
+        if now != told:
+            say(f"  {time.monotonic() - began:5.2f} s  {now}")
+            told = now
+    return None
+
+
+def _where(snapshot: dict[str, Any]) -> str:
+    active = snapshot["active"] or "nobody"
+    text = f"active: {active}, epoch {snapshot['epoch']}; {snapshot['node']} is {snapshot['role']}"
+    return f"{text}: {snapshot['reason']}" if snapshot["reason"] else text
+
+
+def gave_up(place: Glance, what: str, timeout_s: float, stays: str) -> int:
+    """Say that it did not happen in time, and what is going on. Returns the exit code."""
+    print(f"acmd: {what} did not happen within {timeout_s:g} s; {stays}", file=sys.stderr)
+    for _, snapshot in snapshots(place, 0.0):
+        print(f"  now: {_where(snapshot)}", file=sys.stderr)
+        for warning in warnings_of(snapshot):
+            print(f"  {warning.level}: {warning.what}\n    -> {warning.remedy}", file=sys.stderr)
+    print("  -> `acmd status` shows how it goes on", file=sys.stderr)
+    return DEGRADED
+
+
+def done(text: str) -> int:
+    """Say that it has happened. Returns the exit code."""
+    say(text)
+    return OK
+
+
+def role_of(snapshot: dict[str, Any], name: str) -> str:
+    """The role that a node last said it has; its own daemon's word where that is asked."""
+    if name == snapshot["node"]:
+        return str(snapshot["role"])
+    return next((str(node["role"]) for node in snapshot["nodes"] if node["name"] == name), "unknown")
+
+
+def services_up(snapshot: dict[str, Any], name: str) -> bool:
+    """Whether a node says that all its active-only services run."""
+    for node in snapshot["nodes"]:
+        if node["name"] == name:
+            return all(s["state"] == "running" for s in node["services"] if s["runs_on"] == "active")
+    return False

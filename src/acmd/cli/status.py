@@ -1,0 +1,75 @@
+"""`acmd status [--json] [--watch]`: who is active, since when and why; warnings first."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from typing import Any
+
+from acmd.cli.advice import exit_code, warnings_of
+from acmd.cli.client import LOOK_LIMIT_S, NotRunning, ask
+from acmd.config.glance import Glance, glance
+
+WATCH_EVERY_S = 0.5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """For machines, or again and again."""
+    parser.add_argument("--json", action="store_true", help="for machines; with --watch one line each time")
+    parser.add_argument("--watch", action="store_true", help="until ^C")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print it. 0 fine, 1 degraded, 2 no active node, 3 the daemon is not running."""
+    place = glance(args.config)
+    if not args.watch:
+        snapshot = look(place)
+        if args.json:
+            print(json.dumps(_for_machines(snapshot), indent=2))
+        elif sys.stdout.isatty():
+            from acmd.cli.status_rich import show
+
+            show(snapshot)
+        else:
+            print(plain(snapshot))
+        return exit_code(snapshot, warnings_of(snapshot))
+    if sys.stdout.isatty() and not args.json:
+        from acmd.cli.status_rich import watch
+
+        return watch(lambda: look(place), WATCH_EVERY_S)
+    return _watch_plainly(place, as_json=args.json)
+
+
+def look(place: Glance) -> dict[str, Any]:
+    """What the daemon says; without one, what the shared directory says. Raises AcmdError."""
+    try:
+        return ask(place, {"do": "status"}, LOOK_LIMIT_S)
+    except NotRunning:
+        from acmd.cli.offline import look as look_at_directory
+
+        return look_at_directory(place)
+
+
+def plain(snapshot: dict[str, Any]) -> str:
+    """The whole page without colours."""
+    from acmd.cli.status_page import lines
+
+    return "\n".join(lines(snapshot))
+
+
+def _for_machines(snapshot: dict[str, Any]) -> dict[str, Any]:
+    warnings = warnings_of(snapshot)
+    return snapshot | {
+        "warnings": [asdict(warning) for warning in warnings],
+        "exit_code": exit_code(snapshot, warnings),
+    }
+
+
+def _watch_plainly(place: Glance, *, as_json: bool) -> int:
+    while True:
+        snapshot = look(place)
+        print(json.dumps(_for_machines(snapshot)) if as_json else f"{plain(snapshot)}\n", flush=True)
+        time.sleep(WATCH_EVERY_S)

@@ -1,0 +1,79 @@
+"""The status page in a terminal. Only imported there: rich is the slowest part of `acmd status`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from acmd.cli.advice import ALARM, NOTE, WARN, exit_code, warnings_of
+from acmd.cli.status_page import COLUMNS, facts, node_rows
+
+_LEVELS = {ALARM: "bold white on red", WARN: "black on yellow", NOTE: "cyan"}
+ROLES = {
+    "active": "bold green",
+    "passive": "blue",
+    "claiming": "yellow",
+    "promoting": "yellow",
+    "giving-up": "yellow",
+    "demoting": "bold red",
+    "killing": "bold red",
+    "detached": "magenta",
+    "reattaching": "magenta",
+    "unknown": "red",
+    "not-running": "red",
+}
+SERVICES = {"running": "green", "failed": "bold red", "stopped": "dim"}
+
+
+def page(snapshot: dict[str, Any]) -> Group:
+    """The whole page."""
+    parts: list[Text | Table] = []
+    for warning in warnings_of(snapshot):
+        text = Text(f" {warning.level} ", _LEVELS[warning.level]).append(f" {warning.what}", "default")
+        if warning.remedy:
+            text.append(f"\n       → {warning.remedy}", "dim")
+        parts.append(text)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column()
+    for label, sentence in facts(snapshot):
+        grid.add_row(label, Text(sentence))
+    return Group(*parts, grid, _nodes(snapshot))
+
+
+def _nodes(snapshot: dict[str, Any]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in COLUMNS:
+        table.add_column(column)
+    for name, role, *rest, services in node_rows(snapshot):
+        shown = Text()
+        for service in services.split():
+            state = service.partition(":")[2]
+            shown.append(f"{service} ", SERVICES.get(state, "yellow"))
+        table.add_row(Text(name, "bold"), Text(role, ROLES.get(role, "yellow")), *map(Text, rest), shown)
+    return table
+
+
+def show(snapshot: dict[str, Any]) -> None:
+    """Print it once."""
+    Console(highlight=False).print(page(snapshot))
+
+
+def watch(look: Callable[[], dict[str, Any]], every_s: float) -> int:
+    """Show it again and again until ^C. Returns the exit code of the last look."""
+    snapshot = look()
+    with Live(page(snapshot), console=Console(highlight=False), auto_refresh=False, screen=False) as live:
+        try:
+            while True:
+                time.sleep(every_s)
+                snapshot = look()
+                live.update(page(snapshot), refresh=True)
+        except KeyboardInterrupt:
+            return exit_code(snapshot, warnings_of(snapshot))

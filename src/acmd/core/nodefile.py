@@ -1,0 +1,70 @@
+"""A node's own file on shared storage: for people and for choosing, never for safety."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+TEXT_LIMIT = 400
+
+
+@dataclass(frozen=True)
+class NodeFile:
+    """What a node says of itself. `beat` counts up, so that a living node's file keeps changing."""
+
+    node: str
+    address: str
+    role: str
+    fit: bool
+    unfit_because: str
+    disabled: bool
+    version: str
+    incarnation: str
+    boot_id: str
+    beat: int
+    services: tuple[dict[str, Any], ...] = field(default=())
+
+
+_FIELDS: tuple[tuple[str, type], ...] = (
+    ("node", str),
+    ("address", str),
+    ("role", str),
+    ("fit", bool),
+    ("unfit_because", str),
+    ("disabled", bool),
+    ("version", str),
+    ("incarnation", str),
+    ("boot_id", str),
+    ("beat", int),
+)
+
+
+def to_content(file: NodeFile) -> dict[str, Any]:
+    """The file's content, as JSON values."""
+    return {**asdict(file), "services": list(file.services)}
+
+
+def from_content(content: dict[str, Any]) -> NodeFile | str:
+    """The node file, or why it is ignored: garbage never gets further than this."""
+    values: dict[str, Any] = {}
+    for key, wanted in _FIELDS:
+        value = content.get(key)
+        if type(value) is not wanted:
+            return f"{key} is missing or of the wrong type"
+        values[key] = _text(value) if wanted is str else value
+    services = content.get("services")
+    if not isinstance(services, list):
+        return "services is not a list"
+    kept = tuple(_service(entry) for entry in services[:100] if isinstance(entry, dict))
+    return NodeFile(**values, services=kept)
+
+
+def _service(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: _text(entry.get(key)) for key in ("name", "state", "runs_on")}
+
+
+def _text(value: Any) -> str:
+    """Another node's text, for people: nothing in it steers a terminal. What is no text counts as none."""
+    if type(value) is not str:
+        return ""
+    return "".join(letter if letter.isprintable() else "?" for letter in value[:TEXT_LIMIT])

@@ -1,0 +1,137 @@
+"""Operators' orders: each command file on shared storage holds all orders in force, so the newest is enough.
+
+The file with the highest number wins. Who changes them reads the newest, changes it, and links
+the next number; when that number is taken by then, he begins again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from acmd.core.observation import Intent, SwitchoverRequest
+
+
+@dataclass(frozen=True)
+class Disabled:
+    """Who disabled something, when (wall clock, for people) and why."""
+
+    by: str
+    at: int
+    reason: str = ""
+    forced: bool = False
+
+
+@dataclass(frozen=True)
+class Orders:
+    """All orders in force."""
+
+    by: str = ""
+    at: int = 0
+    what: str = ""  # the change that this file made, as a person would say it
+    everywhere: Disabled | None = None
+    nodes: dict[str, Disabled] = field(default_factory=dict)
+    switchover_epoch: int = -1
+    switchover_to: str = ""
+    dead_holder: int = -1
+    hold_downs_cleared: dict[str, int] = field(default_factory=dict)
+
+
+class BadOrders(ValueError):
+    """A command file that cannot be followed; the message says why."""
+
+
+def from_content(content: dict[str, Any]) -> Orders:
+    """The orders in a command file. Raises BadOrders; the orders known before stay in force then."""
+    try:
+        everywhere = content["everywhere"]
+        return Orders(
+            by=_text(content["by"]),
+            at=_number(content["at"]),
+            what=_text(content["what"]),
+            everywhere=None if everywhere is None else _disabled(everywhere),
+            nodes={_text(name): _disabled(value) for name, value in content["nodes"].items()},
+            switchover_epoch=_number(content["switchover_epoch"]),
+            switchover_to=_text(content["switchover_to"]),
+            dead_holder=_number(content["dead_holder"]),
+            hold_downs_cleared={
+                _text(name): _number(count) for name, count in content["hold_downs_cleared"].items()
+            },
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadOrders(f"it is incomplete or of the wrong type: {error}") from None
+
+
+def to_content(orders: Orders) -> dict[str, Any]:
+    """The orders as JSON values."""
+    return asdict(orders)
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError(f"a {type(value).__name__} where a text belongs")
+    return value
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"a {type(value).__name__} where a number belongs")
+    return value
+
+
+def _disabled(value: Any) -> Disabled:
+    if type(value.get("forced")) is not bool:
+        raise TypeError("forced is not true or false")
+    return Disabled(_text(value["by"]), _number(value["at"]), _text(value["reason"]), value["forced"])
+
+
+def intent_of(orders: Orders, node: str) -> Intent:
+    """What the orders mean for one node."""
+    here = orders.nodes.get(node)
+    request = None
+    if orders.switchover_epoch >= 0:
+        request = SwitchoverRequest(orders.switchover_epoch, orders.switchover_to)
+    return Intent(
+        known=True,
+        all_disabled=orders.everywhere is not None,
+        disabled_here=here is not None,
+        forced=here is not None and here.forced,
+        switchover=request,
+        dead_holder=orders.dead_holder,
+        clear_hold_down=orders.hold_downs_cleared.get(node, 0),
+    )
+
+
+# -- changes, each with who, when and why ---------------------------------------------------------
+
+
+def disable_node(orders: Orders, node: str, mark: Disabled) -> Orders:
+    """This node is no candidate any more."""
+    return _signed(orders, mark, f"disable {node}", nodes={**orders.nodes, node: mark})
+
+
+def enable_node(orders: Orders, node: str, mark: Disabled) -> Orders:
+    """This node may be a candidate again."""
+    left = {name: value for name, value in orders.nodes.items() if name != node}
+    return _signed(orders, mark, f"enable {node}", nodes=left)
+
+
+def disable_all(orders: Orders, mark: Disabled) -> Orders:
+    """Maintenance of the whole cluster."""
+    return _signed(orders, mark, "disable all", everywhere=mark)
+
+
+def enable_all(orders: Orders, mark: Disabled, dead_holder: int = -1) -> Orders:
+    """The end of it. Nodes that were disabled one by one stay so. `dead_holder`: the detached epoch
+    whose holder the operator declares dead."""
+    return _signed(orders, mark, "enable all", everywhere=None, dead_holder=dead_holder)
+
+
+def switch_over(orders: Orders, mark: Disabled, epoch: int, target: str) -> Orders:
+    """Move the services once; void in any other epoch."""
+    what = f"switchover of epoch {epoch} to {target or 'any fit node'}"
+    return _signed(orders, mark, what, switchover_epoch=epoch, switchover_to=target)
+
+
+def _signed(orders: Orders, mark: Disabled, what: str, **changes: Any) -> Orders:
+    return replace(orders, by=mark.by, at=mark.at, what=what, **changes)

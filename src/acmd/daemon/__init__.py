@@ -1,0 +1,292 @@
+"""The composition root: builds everything, wires it, handles signals, reports readiness.
+
+Nothing else knows everything. What is decided here is only what belongs to a process: when it
+is ready, what a signal means, and in which order things end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import signal
+from pathlib import Path
+
+from acmd import __version__
+from acmd.config.agreement import differences
+from acmd.config.apart import load_apart
+from acmd.config.model import Config
+from acmd.core.decision import Decision
+from acmd.core.observation import Leave, Mode, Observation
+from acmd.core.state import State, initial_state
+from acmd.core.timing import NS_PER_S
+from acmd.daemon.building import fencing_of, guard_link, identity, reload_services, with_reloadable
+from acmd.daemon.guard_keeper import GuardKeeper
+from acmd.daemon.joining import check_history, join
+from acmd.daemon.keeping import Keeping
+from acmd.daemon.reporting import Reporter
+from acmd.drivers.clock import SystemClock
+from acmd.drivers.cluster_directory import ClusterDirectory, ClusterFile
+from acmd.drivers.control_socket import ControlSocket, Peer
+from acmd.drivers.guard_link import GuardLink
+from acmd.drivers.lease_directory import LeaseDirectory
+from acmd.drivers.notify import ServiceManager
+from acmd.drivers.run_store import FileRunStore
+from acmd.drivers.service_job import is_restart
+from acmd.errors import AcmdError
+from acmd.log import Logger
+from acmd.tasks.board import BoardKeeper
+from acmd.tasks.console import About, Console
+from acmd.tasks.heartbeat import Heartbeat, Wishes, World
+from acmd.tasks.supervision import Group
+
+CONTROL_SOCKET = "control.sock"
+OTHERS_STOP_MARGIN_S = 10.0
+
+
+async def serve(config: Config, examined: bool) -> int:
+    """Run the daemon until it has released, handed over or was told to leave. Raises AcmdError.
+
+    `examined`: the cluster's directory was found in order; otherwise it is looked at once it answers.
+    """
+    log = Logger(config.log.level, config.log.facility, config.log.target)
+    try:
+        return await Daemon(config, log).run(examined)
+    finally:
+        log.close()
+
+
+class Daemon:
+    """One node of one cluster."""
+
+    def __init__(self, config: Config, log: Logger) -> None:
+        self.config = config
+        self.log = log
+        self.clock = SystemClock()
+        self.notifier = ServiceManager()
+        self.changed = asyncio.Event()
+        self.wishes = Wishes()
+        self.reporter = Reporter(self.notifier, self.clock, log)
+        self._reloading: asyncio.Task[None] | None = None
+        self._groups: tuple[Group, Group] | tuple[()] = ()
+
+    async def run(self, examined: bool) -> int:
+        """Start, beat, end in order."""
+        config, log = self.config, self.log
+        runs = FileRunStore(Path(config.run_dir), Path(config.state_dir))
+        runs.prepare()
+        runs.lock()
+        directory, node = config.cluster.directory, config.node.name
+        limit_ns = config.timing.call_limit_ns
+        store = LeaseDirectory(Path(directory), node, limit_ns, self.clock, Path(config.run_dir))
+        try:
+            store.start()
+            self._handle_signals()
+            documents = ClusterDirectory(store, directory, node, limit_ns / NS_PER_S)
+            cluster = await join(
+                config, documents, self.notifier, lambda: self.wishes.leave is not Leave.NO, log, examined
+            )
+            if cluster is None:
+                return 0
+            documents.use_cluster(cluster.cluster_id)
+            check_history(config, cluster, runs)
+            return await self._serve(cluster, store, documents, runs)
+        except AcmdError as error:
+            log("daemon-refused", level="error", because=error.what, remedy=error.remedy)
+            raise
+        finally:
+            await store.close()
+            runs.unlock()
+            log("daemon-ended")
+
+    async def _serve(
+        self, cluster: ClusterFile, store: LeaseDirectory, documents: ClusterDirectory, runs: FileRunStore
+    ) -> int:
+        config, again = self.config, self.notifier.ready_again
+        state = initial_state(identity(config, cluster), self.clock.now(), runs.highest_epoch())
+        guard = guard_link(config, self.clock)
+        keeping = await Keeping.make(config, self.clock, self.changed, self.wishes, again, self.log)
+        self._groups = (keeping.active, keeping.others)
+        fencing = fencing_of(config, self.clock, self.changed, self.log)
+        board = BoardKeeper(
+            documents,
+            self.clock,
+            config.timing,
+            config.node.name,
+            self.changed,
+            own_file=lambda beat: console.own_file(beat),  # noqa: PLW0108 - console is made from board
+            holds_lease=lambda: console.holds_lease(),  # noqa: PLW0108
+            log=self.log,
+        )
+        console = Console(
+            self._about(cluster),
+            self.clock,
+            board,
+            *self._groups,
+            self.wishes,
+            self.log,
+            store.abandoned,
+            guard.details,
+        )
+        keeping.peers = lambda: tuple(
+            heard.file.address for name, heard in board.heard.items() if name != config.node.name
+        )
+
+        def seen(after: State, obs: Observation, decision: Decision) -> None:
+            self.reporter.seen(console, after, obs, decision)
+            keeping.notice(after)
+
+        heartbeat = Heartbeat(
+            World(self.clock, store, runs, guard, keeping, fencing, board),
+            state,
+            self.changed,
+            seen,
+            self.wishes,
+        )
+        path = Path(config.run_dir) / CONTROL_SOCKET
+        control = ControlSocket(path, lambda request, peer: console.handle(request, _who(peer)))
+        try:
+            await control.start()
+        except OSError as problem:
+            raise AcmdError(
+                f"the control socket in {config.run_dir} cannot be made: {problem.strerror}",
+                "make room there and check that root may write to it",
+            ) from None
+        try:
+            await self._until_told(heartbeat, (store.changed, guard.changed), keeping, board, guard)
+        finally:
+            await control.close()
+            await fencing.close()
+        return 0
+
+    async def _until_told(
+        self,
+        heartbeat: Heartbeat,
+        events: tuple[asyncio.Event, ...],
+        keeping: Keeping,
+        board: BoardKeeper,
+        guard: GuardLink,
+    ) -> None:
+        """From here on services run; in the end the gate, then the guard, go with a daemon that released."""
+        keeper = GuardKeeper(self.config, guard, self.log)
+        keeper.start()
+        guard.open()
+        keeping.others.request(Mode.RUN, -1, None)
+        try:
+            await self._beat(heartbeat, events, keeping, board, keeper)
+            if self.wishes.leave is Leave.RELEASE:
+                await keeping.released()
+        finally:
+            if self.wishes.leave is Leave.RELEASE:
+                await keeper.end()
+            await keeping.close()
+            await guard.close()
+
+    async def _beat(
+        self,
+        heartbeat: Heartbeat,
+        events: tuple[asyncio.Event, ...],
+        keeping: Keeping,
+        board: BoardKeeper,
+        keeper: GuardKeeper,
+    ) -> None:
+        """The heartbeat with all that runs beside it; ends when it ends, or when any of them breaks."""
+        async with asyncio.TaskGroup() as tasks:
+            beside = [tasks.create_task(_pump(event, self.changed), name="pump") for event in events]
+            beside += [tasks.create_task(loop, name="keeping") for loop in keeping.loops()]
+            for part in (keeping.active, keeping.others):
+                for unit in part.units:
+                    beside.append(tasks.create_task(_pump(unit.service.changed, part.poke), name="pump"))
+            beside.append(tasks.create_task(board.run(), name="board"))
+            beside.append(tasks.create_task(keeper.run(), name="guard-keeper"))
+            await heartbeat.run()
+            if self.wishes.leave is Leave.RELEASE:
+                await self._stop_others(keeping.others)
+            for task in beside:
+                task.cancel()
+
+    def _about(self, cluster: ClusterFile) -> About:
+        config = self.config
+        return About(
+            config.cluster.name,
+            cluster.cluster_id,
+            config.cluster.directory,
+            __version__,
+            config.profile,
+            config.guard.last_resort,
+            os.getpid(),
+        )
+
+    # -- signals and the end ----------------------------------------------------------------------
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._leave, Leave.RELEASE)
+        loop.add_signal_handler(signal.SIGTERM, self._on_sigterm)
+        loop.add_signal_handler(signal.SIGUSR2, self._leave, Leave.ADOPT)
+        loop.add_signal_handler(signal.SIGHUP, self._on_sighup)
+
+    def _on_sigterm(self) -> None:
+        """A stop releases; a restart, by PID 1's own word, leaves everything to the next daemon."""
+        unit = os.environ.get("ACMD_UNIT", "acmd.service")
+        if "INVOCATION_ID" not in os.environ:
+            self._leave(Leave.RELEASE)
+            return
+        asking = asyncio.get_running_loop().create_task(is_restart(unit), name="ask-pid1")
+        asking.add_done_callback(lambda task: self._leave(Leave.ADOPT if task.result() else Leave.RELEASE))
+
+    def _leave(self, how: Leave) -> None:
+        if self.wishes.leave is not Leave.NO:
+            return
+        self.log("leaving", how=how.value)
+        self.notifier.stopping()
+        self.wishes.leave = how
+        self.changed.set()
+
+    def _on_sighup(self) -> None:
+        if self._reloading is None or self._reloading.done():
+            self._reloading = asyncio.get_running_loop().create_task(self._reload(), name="reload")
+
+    async def _reload(self) -> None:
+        """Take over what can change without touching the lease; refuse the rest by name."""
+        try:
+            new = await asyncio.to_thread(load_apart, self.config.file)
+        except AcmdError as error:
+            self.log("reload-refused", level="error", because=error.what, remedy=error.remedy)
+            return
+        taken, refused = differences(self.config, new)
+        for name in refused:
+            self.log("reload-needs-restart", level="warning", key=name, remedy="systemctl restart acmd")
+        self.config = with_reloadable(self.config, new)
+        self.log.set_level(self.config.log.level)
+        reload_services(self.config, self._groups)
+        self.log("reloaded", taken=",".join(taken) or "nothing", refused=",".join(refused) or "nothing")
+
+    async def _stop_others(self, others: Group) -> None:
+        """The services of every node stop with the daemon, once the lease is given back."""
+        others.request(Mode.STOP, -1, None)
+        limits_s = (entry.stop_timeout_s for entry in self.config.services if entry.runs_on == "all")
+        limit_s = OTHERS_STOP_MARGIN_S + max(limits_s, default=0.0)
+        deadline = asyncio.get_running_loop().time() + limit_s
+        while asyncio.get_running_loop().time() < deadline:
+            view = others.view()
+            if view.mode is Mode.STOP and view.gone:
+                return
+            await asyncio.sleep(0.02)
+        self.log("services-left", level="warning", limit_s=limit_s)
+
+
+async def _pump(event: asyncio.Event, into: asyncio.Event) -> None:
+    """The heartbeat waits for one event; drivers have one each."""
+    while True:
+        await event.wait()
+        event.clear()
+        into.set()
+
+
+def _who(peer: Peer) -> str:
+    """The user at the other end, by name where the host knows one."""
+    try:
+        return pwd.getpwuid(peer.uid).pw_name
+    except KeyError:
+        return f"uid {peer.uid}"

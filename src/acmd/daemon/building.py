@@ -1,0 +1,156 @@
+"""From configuration to the things that a daemon is built of."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from acmd.config.model import Config
+from acmd.core.state import FencingPolicy, Self
+from acmd.core.timing import NS_PER_S
+from acmd.daemon.services import data_directories, gate_of, plan, service, services_group, units_of
+from acmd.drivers.cluster_directory import ClusterFile
+from acmd.drivers.command import CommandService
+from acmd.drivers.drain import FileSystemDrain
+from acmd.drivers.fence_agent import CommandFenceAgent
+from acmd.drivers.guard_link import GuardLink
+from acmd.drivers.systemd import SystemdBus
+from acmd.errors import AcmdError
+from acmd.ports import Clock, ServiceStatus
+from acmd.tasks.fencing import Fencing
+from acmd.tasks.supervision import Group, Unit
+
+GUARD_LIMIT_NS = NS_PER_S // 2
+
+
+def identity(config: Config, cluster: ClusterFile) -> Self:
+    """Who this node is, for one start of the daemon. Raises AcmdError."""
+    timing = config.timing
+    stops_ns = timing.stop_budget_ns + timing.kill_budget_ns  # what was killed may take that long to go
+    stops_s = sum(entry.stop_timeout_s for entry in config.services if entry.runs_on == "active")
+    return Self(
+        node=config.node.name,
+        cluster_id=cluster.cluster_id,
+        cluster_file=cluster.raw,
+        machine_id=_first_line("/etc/machine-id"),
+        boot_id=_first_line("/proc/sys/kernel/random/boot_id").replace("-", ""),
+        incarnation=secrets.token_urlsafe(16),
+        timing=config.timing,
+        address=config.node.address,
+        fencing=FencingPolicy(config.fencing.policy),
+        fence_limit_ns=round(config.fencing.timeout_s * NS_PER_S),
+        suspect_after_ns=round(config.fencing.suspect_after_s * NS_PER_S),
+        hold_down_ns=round(config.hold_down.first_s * NS_PER_S),
+        longest_hold_down_ns=round(config.hold_down.longest_s * NS_PER_S),
+        adoption_limit=config.adoption_limit,
+        give_up_limit_ns=round(stops_s * NS_PER_S) + stops_ns,
+    )
+
+
+async def group(
+    config: Config,
+    runs_on: str,
+    clock: Clock,
+    changed: Any,
+    log: Callable[..., None],
+    bus: SystemdBus,
+    before_start: Callable[[int], None],
+) -> Group:
+    """The services that run on the active node, or on all. Raises AcmdError."""
+    entries = [entry for entry in config.services if entry.runs_on == runs_on]
+    drain = FileSystemDrain(data_directories(config), config.timing.kill_budget_ns / NS_PER_S)
+    units = [
+        Unit(
+            await service(config, entry, bus, before_start),
+            plan(config, entry),
+            ServiceStatus(entry.name, runs_on),
+        )
+        for entry in entries
+    ]
+    return Group(
+        units, clock, changed, config.timing.renew_deadline_ns, drain, log, gated=runs_on == "active"
+    )
+
+
+def fencing_of(config: Config, clock: Clock, changed: Any, log: Callable[..., None]) -> Fencing:
+    """The configured agent, if any, behind what asks for it."""
+    agent = None
+    if config.fencing.agent:
+        agent = CommandFenceAgent(config.fencing.agent, config.fencing.timeout_s, log)
+    return Fencing(agent, clock, changed, log)
+
+
+def reload_services(config: Config, groups: Iterable[Group]) -> None:
+    """Take over limits and budgets of services whose other settings are unchanged."""
+    entries = {entry.name: entry for entry in config.services}
+    for unit in (unit for part in groups for unit in part.units):
+        entry = entries[unit.service.name]
+        unit.plan = plan(config, entry)
+        if isinstance(unit.service, CommandService):
+            unit.service.set_limits(entry.start_timeout_s, entry.stop_timeout_s)
+
+
+def with_reloadable(old: Config, new: Config) -> Config:
+    """The old configuration with what a reload may change taken from the new one."""
+    fresh = {entry.name: entry for entry in new.services}
+    kept = tuple(
+        replace(
+            entry,
+            critical=fresh[entry.name].critical,
+            start_timeout_s=fresh[entry.name].start_timeout_s,
+            stop_timeout_s=fresh[entry.name].stop_timeout_s,
+            restart=fresh[entry.name].restart,
+        )
+        if entry.name in fresh
+        else entry
+        for entry in old.services
+    )
+    return replace(old, log=replace(old.log, level=new.log.level), services=kept)
+
+
+def guard_link(config: Config, clock: Clock) -> GuardLink:
+    """The link to a guard that acts when this node's timing says; any other is none."""
+    timing = config.timing
+    deadlines_ns = (
+        timing.renew_deadline_ns,
+        timing.kill_deadline_ns,
+        timing.reset_deadline_ns,
+        timing.lease_duration_ns,
+    )
+    return GuardLink(config.guard.socket, clock, max(timing.heartbeat_ns, GUARD_LIMIT_NS), deadlines_ns)
+
+
+def guard_settings(config: Config) -> dict[str, Any]:
+    """What the guard of this node is told; `acmd.guard.settings` says what each is."""
+    timing, guard = config.timing, config.guard
+    units = units_of(config, "active")
+    groups = [services_group(config, "active"), gate_of(config).cgroup if units else ""]
+    settings: dict[str, Any] = {
+        "run_dir": config.run_dir,
+        "socket": guard.socket,
+        "renew_ns": timing.renew_deadline_ns,
+        "kill_ns": timing.kill_deadline_ns,
+        "reset_ns": timing.reset_deadline_ns,
+        "lease_ns": timing.lease_duration_ns,
+        "last_resort": guard.last_resort,
+        "sync": list(data_directories(config)),
+        "cgroup": [group for group in groups if group],
+        "unit": list(units),
+    }
+    if guard.watchdog == "required" or (
+        guard.watchdog == "automatic" and os.path.exists(guard.watchdog_device)
+    ):
+        settings["watchdog"] = guard.watchdog_device
+        settings["watchdog_timeout_ns"] = guard.watchdog_timeout_s * NS_PER_S
+    return settings
+
+
+def _first_line(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        raise AcmdError(f"{path} cannot be read", "this host has no identity; see machine-id(5)") from None

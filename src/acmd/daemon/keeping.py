@@ -1,0 +1,182 @@
+"""All that keeps this node's services, as one thing: groups, gate, probes, fitness, interlock, publishing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from acmd.config.model import Config
+from acmd.core.observation import Mode, ServicesView
+from acmd.core.state import Role, State
+from acmd.daemon.building import group
+from acmd.daemon.gatekeeping import LIMIT_S, UnitGate
+from acmd.daemon.services import gate_of, needs_bus, units_of
+from acmd.daemon.watching import fitness_checks, interlock_greet, publisher, watches
+from acmd.drivers.scripts import addresses
+from acmd.drivers.systemd import SystemdBus
+from acmd.ports import Clock
+from acmd.tasks.fitness import Check, Fitness
+from acmd.tasks.heartbeat import Wishes
+from acmd.tasks.interlock import InterlockKeeper
+from acmd.tasks.probing import Watch
+from acmd.tasks.publishing import Publisher
+from acmd.tasks.supervision import Group
+
+BUS_WAIT_S = 0.5  # at the start: an adopting daemon has a renewal to make
+GATE_LOOK_S = 10.0
+OTHERS_LOOK_S = 1.0
+ADDRESS_AGE_S = 10.0
+OVERRIDE = "override-interlock"
+
+
+class Keeping:
+    """Made by `make`. It is the heartbeat's `ports.Supervisor`: what it views concerns the whole node."""
+
+    def __init__(self, config: Config, bus: SystemdBus, groups: tuple[Group, Group], gate: UnitGate) -> None:
+        self.active, self.others = groups
+        self.active.beside = self.others
+        self.peers: Callable[[], tuple[str, ...]] = tuple
+        self._config = config
+        self._bus = bus
+        self._gate = gate
+        self._state: State | None = None
+        self._watches: list[Watch] = [*watches(config, self.active), *watches(config, self.others)]
+        self._own: dict[str, tuple[float, bool]] = {}
+
+    @classmethod
+    async def make(
+        cls,
+        config: Config,
+        clock: Clock,
+        changed: asyncio.Event,
+        wishes: Wishes,
+        reloaded: Callable[[], None],
+        log: Callable[..., None],
+    ) -> Keeping:
+        """Connect to PID 1 where a service is a unit, and build everything. Raises AcmdError."""
+        bus = SystemdBus()
+        if needs_bus(config):
+            await bus.open(BUS_WAIT_S)
+        gate = UnitGate(gate_of(config), units_of(config, "active"), bus, reloaded, log)
+        active = await group(config, "active", clock, changed, log, bus, gate.before_start)
+        others = await group(config, "all", clock, changed, log, bus, gate.before_start)
+        made = cls(config, bus, (active, others), gate)
+        made.fitness = Fitness(made._checks(), wishes, changed, log)
+        made.interlock = made._interlock(wishes, clock, changed, log)
+        made.publisher = made._publisher(log)
+        return made
+
+    fitness: Fitness
+    interlock: InterlockKeeper | None
+    publisher: Publisher | None
+
+    # -- ports.Supervisor -------------------------------------------------------------------------
+
+    def request(self, mode: Mode, epoch: int, issued: Any) -> None:
+        """For the active-only services; those of every node are not the heartbeat's business."""
+        self.active.request(mode, epoch, issued)
+
+    def view(self) -> ServicesView:
+        """The active-only services; `failed` also for critical ones of every node, and for dead data."""
+        view = self.active.view()
+        if view.mode is Mode.RUN and (self.others.view().failed or self.fitness.dead_data):
+            return view._replace(failed=True)
+        return view
+
+    # -- the daemon's -----------------------------------------------------------------------------
+
+    def notice(self, state: State) -> None:
+        """After each decision."""
+        before, self._state = self._state, state
+        if self.interlock is not None:
+            self.interlock.notice(state)
+        if self.publisher is not None and (before is None or before.role is not state.role):
+            self.publisher.poke.set()
+        strays = [unit.service.name for unit in self.active.units if unit.stray]
+        self.fitness.remark(
+            "stray", f"{', '.join(strays)} ran here without a lease and is being stopped" if strays else ""
+        )
+
+    def loops(self) -> list[Coroutine[Any, Any, None]]:
+        """Everything that runs beside the heartbeat."""
+        found = [part.run() for part in (self.active, self.others)]
+        found += [watch.run() for watch in self._watches]
+        found.append(self.fitness.run())
+        if self.interlock is not None:
+            found.append(self.interlock.run())
+        if self.publisher is not None:
+            found.append(self.publisher.run())
+        return found
+
+    async def released(self) -> None:
+        """This node has given everything back: leave no trace of the gate."""
+        if units_of(self._config, "active"):
+            await self._gate.remove()
+
+    async def close(self) -> None:
+        """Hang up; everything runs on."""
+        await self._bus.close()
+
+    # -- parts ------------------------------------------------------------------------------------
+
+    def _checks(self) -> list[Check]:
+        checks = fitness_checks(self._config)
+        if units_of(self._config, "active"):
+            checks.append(Check("units", self._gate.ask, GATE_LOOK_S, LIMIT_S))
+        if any(unit.plan.critical for unit in self.others.units):
+            checks.append(Check("services", self._ask_others, OTHERS_LOOK_S, OTHERS_LOOK_S))
+        return checks
+
+    async def _ask_others(self) -> str:
+        return "a critical service of this node cannot be kept up" if self.others.view().failed else ""
+
+    def _interlock(
+        self, wishes: Wishes, clock: Clock, changed: asyncio.Event, log: Callable[..., None]
+    ) -> InterlockKeeper | None:
+        if not self._config.interlock.mysql:
+            return None
+        return InterlockKeeper(
+            interlock_greet(self._config),
+            lambda: self.peers(),  # noqa: PLW0108 - set once the board is there
+            self._is_own,
+            self._overridden,
+            wishes,
+            clock,
+            changed,
+            lambda text: self.fitness.remark("interlock", text),
+            log,
+        )
+
+    def _publisher(self, log: Callable[..., None]) -> Publisher | None:
+        if not self._config.publish.enabled:
+            return None
+        return publisher(self._config, self._active_address, (self.active, self.others), self._bus, log)
+
+    def _active_address(self) -> str:
+        """The holder's, by the record that was seen last."""
+        s = self._state
+        if s is None:
+            return ""
+        if s.lease is not None:
+            return s.me.address if s.role in {Role.ACTIVE, Role.DETACHED} else ""
+        record = s.seen.record if s.seen is not None else None
+        return record.address if record is not None and record.state.value != "released" else ""
+
+    def _is_own(self, address: str) -> bool:
+        """Whether one of this host's interfaces has it; looked up now and then only."""
+        now_s = time.monotonic()
+        known = self._own.get(address)
+        if known is None or now_s - known[0] > ADDRESS_AGE_S:
+            known = (now_s, addresses.valid(address) and addresses.present(address))
+            self._own = {**self._own, address: known} if len(self._own) < 64 else {address: known}
+        return known[1]
+
+    def _overridden(self, epoch: int) -> bool:
+        """An operator wrote the number of the epoch that is to end into the run directory."""
+        try:
+            with open(f"{self._config.run_dir}/{OVERRIDE}", encoding="ascii") as file:
+                return file.read(32).strip() == str(epoch)
+        except (OSError, UnicodeDecodeError):
+            return False

@@ -1,0 +1,198 @@
+"""Services of all kinds, out of the configuration."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from acmd.config.model import (
+    CommandService,
+    Config,
+    OcfService,
+    ServiceSettings,
+    SystemdService,
+    SysvService,
+)
+from acmd.core.restart import Budget
+from acmd.core.timing import NS_PER_S
+from acmd.drivers import command
+from acmd.drivers.scripts import ocf, sysv
+from acmd.drivers.scripts.action import Place
+from acmd.drivers.systemd import Gate, SystemdBus, SystemdUnit, gate
+from acmd.drivers.systemd import SystemdService as UnitDriver
+from acmd.errors import ConfigError
+from acmd.ports import Service
+from acmd.tasks.supervision import Plan
+
+SERVICES_CGROUP = "ACMD_SERVICES_CGROUP"
+"""Variable by which the units name the control group that systemd delegated for services."""
+
+UNIT_DIRECTORIES = (
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/run/systemd/generator",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+    "/run/systemd/generator.late",
+)
+"""Where units are found; not asked of PID 1, since the guard and a start without D-Bus need it too."""
+
+
+def unit_of(entry: ServiceSettings) -> str:
+    """The unit behind a service: the first that this host has, under its own name. "" for other kinds."""
+    if isinstance(entry, SysvService):
+        return entry.unit if _unit_file(entry.unit) else ""
+    if not isinstance(entry, SystemdService):
+        return ""
+    for unit in entry.units:
+        found = _unit_file(unit)
+        if found:
+            real = os.path.basename(os.path.realpath(found))
+            return real if real.endswith(".service") else unit
+    return entry.units[0]
+
+
+def _unit_file(unit: str) -> str:
+    return next((path for place in UNIT_DIRECTORIES if os.path.lexists(path := f"{place}/{unit}")), "")
+
+
+def units_of(config: Config, runs_on: str) -> tuple[str, ...]:
+    """All units behind these services."""
+    found = (unit_of(entry) for entry in config.services if entry.runs_on == runs_on)
+    return tuple(dict.fromkeys(unit for unit in found if unit))
+
+
+def gate_of(config: Config) -> Gate:
+    """The gate of this cluster's active-only units."""
+    return Gate(config.cluster.name, config.run_dir)
+
+
+def needs_bus(config: Config) -> bool:
+    """Whether any service is a unit."""
+    return any(unit_of(entry) for entry in config.services)
+
+
+def data_directories(config: Config) -> tuple[str, ...]:
+    """What active-only services write to: synced before they count as gone."""
+    active = (entry for entry in config.services if entry.runs_on == "active")
+    return tuple(dict.fromkeys(path for entry in active for path in entry.data_directories))
+
+
+def services_group(config: Config, runs_on: str) -> str:
+    """The control group above those of services that are no units; "" where process groups must do.
+
+    One for each `runs_on`: the guard freezes and kills all that lives in the active ones'.
+    """
+    parent = config.guard.cgroup_parent
+    if not parent and config.guard.mode == "unit":
+        delegated = os.environ.get(SERVICES_CGROUP, "")
+        parent = delegated if os.path.exists(f"{delegated}/cgroup.events") else ""
+    return f"{parent}/{runs_on}" if parent else ""
+
+
+def plan(config: Config, entry: ServiceSettings) -> Plan:
+    """How supervision keeps it."""
+    restart = entry.restart
+    return Plan(
+        after=config.started_before(entry),
+        budget=Budget(
+            restart.max_restarts,
+            round(restart.window_s * NS_PER_S),
+            round(restart.backoff_s * NS_PER_S),
+            round(restart.longest_backoff_s * NS_PER_S),
+        ),
+        requires=entry.requires,
+        critical=entry.critical,
+    )
+
+
+async def service(
+    config: Config, entry: ServiceSettings, bus: SystemdBus, before_start: Callable[[int], None]
+) -> Service:
+    """The driver of one service. `before_start` is for active-only units. Raises AcmdError."""
+    active = entry.runs_on == "active"
+    unit = unit_of(entry)
+    driver = None
+    if unit:
+        settings = SystemdUnit(entry.name, unit, entry.runs_on, entry.start_timeout_s, entry.stop_timeout_s)
+        driver = UnitDriver(settings, bus, before_start if active else None)
+    if isinstance(entry, SystemdService) and driver is not None:
+        return driver
+    if isinstance(entry, SysvService):
+        script = sysv.SysvScript(
+            entry.name,
+            entry.script,
+            entry.runs_on,
+            entry.start_timeout_s,
+            entry.stop_timeout_s,
+            entry.monitor_timeout_s,
+            _place(config, entry),
+        )
+        return sysv.SysvService(script, driver)
+    if isinstance(entry, OcfService):
+        return await _ocf(config, entry)
+    if isinstance(entry, CommandService):
+        return _command(config, entry)
+    raise ConfigError(f"service {entry.name} is of a kind that this daemon does not know", "upgrade acmd")
+
+
+def _command(config: Config, entry: CommandService) -> Service:
+    return command.CommandService(
+        command.Command(
+            name=entry.name,
+            argv=entry.command,
+            run_dir=config.run_dir,
+            node=config.node.name,
+            runs_on=entry.runs_on,
+            environment=entry.environment,
+            cwd=entry.working_directory,
+            log=entry.log_file,
+            user=entry.user,
+            cgroup_parent=services_group(config, entry.runs_on),
+            start_limit_s=entry.start_timeout_s,
+            stop_limit_s=entry.stop_timeout_s,
+        )
+    )
+
+
+async def _ocf(config: Config, entry: OcfService) -> Service:
+    agent = ocf.OcfAgent(
+        name=entry.name,
+        provider=entry.provider,
+        kind=entry.agent_type,
+        parameters={**entry.parameters, **_secrets(entry)},
+        runs_on=entry.runs_on,
+        start_limit_s=entry.start_timeout_s,
+        stop_limit_s=entry.stop_timeout_s,
+        monitor_limit_s=entry.monitor_timeout_s,
+        monitor_interval_s=entry.monitor_interval_s,
+        place=_place(config, entry),
+    )
+    return ocf.OcfService(agent, await ocf.describe(agent))
+
+
+def _secrets(entry: OcfService) -> dict[str, str]:
+    found = {}
+    for name, file in entry.parameter_files.items():
+        try:
+            found[name] = (Path(file).read_text(encoding="utf-8").splitlines() or [""])[0]
+        except (OSError, UnicodeDecodeError):
+            raise ConfigError(
+                f"service {entry.name}: {file}, which holds its parameter {name!r}, cannot be read",
+                "correct the file, or service.parameter_files",
+            ) from None
+    return found
+
+
+def _place(config: Config, entry: ServiceSettings) -> Place:
+    """Where a service's scripts run: a control group of its own, behind the gate when active-only."""
+    above = services_group(config, entry.runs_on)
+    check = (sys.executable, "-I", "-S", os.path.abspath(gate.__file__), f"{config.run_dir}/gate", entry.name)
+    return Place(
+        cgroup=f"{above}/{entry.name}" if above else "",
+        gate=check if entry.runs_on == "active" else (),
+        environment={"ACMD_NODE": config.node.name},
+    )

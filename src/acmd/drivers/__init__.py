@@ -1,0 +1,1 @@
+"""What touches the world: one outside thing in each file, each behind a port. None imports another."""

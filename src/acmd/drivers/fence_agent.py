@@ -1,0 +1,63 @@
+"""Fence agents by the ClusterLabs API: options come in on standard input, exit code 0 is the confirmation.
+
+https://github.com/ClusterLabs/fence-agents/blob/main/doc/FenceAgentAPI.md: one `name=value` a
+line; `action=off` must leave the host without power; 0 means done, anything else means not. The
+configured command may carry further options of its own (address, credentials file).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+
+OUTPUT_LIMIT = 400
+REAP_S = 1.0
+
+
+class CommandFenceAgent:
+    """`ports.FenceAgent`. The agent leads its own session, so that all of it can be ended at the limit."""
+
+    def __init__(self, argv: tuple[str, ...], limit_s: float, log: Callable[..., None]) -> None:
+        self._argv = argv
+        self._limit_s = limit_s
+        self._log = log
+
+    async def fence(self, host: str) -> bool:
+        """True only when the agent ended with 0 within its limit. Never raises."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as problem:
+            self._log("fence-agent", level="error", host=host, problem=f"{self._argv[0]}: {problem.strerror}")
+            return False
+        order = f"action=off\nplug={host}\nnodename={host}\n".encode()
+        try:
+            async with asyncio.timeout(self._limit_s):
+                output, _ = await process.communicate(order)
+        except TimeoutError:
+            self._log("fence-agent", level="error", host=host, problem=f"no end within {self._limit_s:g} s")
+            return False
+        finally:
+            await _end(process)
+        if process.returncode != 0:
+            says = output.decode(errors="replace").strip()[-OUTPUT_LIMIT:]
+            self._log("fence-agent", level="error", host=host, exit=process.returncode, says=says)
+        return process.returncode == 0
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """SIGKILL to the agent's whole session, and a bounded wait: what hangs in the kernel is left to it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(REAP_S):
+            await process.wait()

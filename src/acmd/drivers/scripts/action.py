@@ -1,0 +1,131 @@
+"""What `ocf` and `sysv` have in common: one action at a time, in the service's control group."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from acmd.drivers.scripts.program import Ended, run_program
+from acmd.guard import cgroups
+from acmd.ports import ServiceStatus
+
+OBSERVE_LIMIT_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a service's scripts run. `cgroup`: a directory of its own, made when needed; "" for none.
+
+    Without a control group, daemons that a script leaves behind cannot be found nor killed.
+    `gate` is a command that exits with 0 while a start is allowed; "all" services have none.
+    """
+
+    cgroup: str = ""
+    gate: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    async def run(
+        self, argv: tuple[str, ...], environment: Mapping[str, str], limit_s: float, start: bool
+    ) -> Ended:
+        """Run one action. What a start or stop leaves behind lives on: it may be the service."""
+        try:
+            cgroup = self._enter(start)
+        except OSError as error:
+            return Ended(126, err=f"{self.cgroup} cannot be made: {error.strerror}")
+        return await run_program(
+            argv,
+            environment={"LANG": "C.UTF-8", **self.environment, **environment},
+            limit_s=limit_s,
+            cgroup=cgroup,
+            gate=self.gate if start else (),
+            keep_children=True,
+        )
+
+    def _enter(self, start: bool) -> str:
+        """The group to run in, made for a start. What was never started has nothing to be in a group with."""
+        if self.cgroup and start:
+            os.makedirs(self.cgroup, exist_ok=True)
+        return self.cgroup if os.path.isdir(self.cgroup) else ""
+
+    def populated(self) -> bool:
+        """Whether anything lives in the group. What cannot be read counts as living."""
+        try:
+            return bool(self.cgroup) and cgroups.populated(self.cgroup)
+        except OSError:
+            return True
+
+    async def settled(self) -> bool:
+        """As `populated`, but what was just killed, or is just ending, is given a moment."""
+        for _ in range(5):
+            if not self.populated():
+                return False
+            await asyncio.sleep(0.01)
+        return self.populated()
+
+    def kill(self) -> None:
+        """SIGKILL to all of the group."""
+        if self.cgroup:
+            with contextlib.suppress(OSError):
+                cgroups.kill(self.cgroup)
+
+    def remove(self) -> None:
+        """Take an empty group away."""
+        if self.cgroup:
+            with contextlib.suppress(OSError):
+                os.rmdir(self.cgroup)
+
+
+class Monitor:
+    """Looks at a service by a script that may be slow, without making anybody wait for it.
+
+    `look` begins a run unless the last one is young enough, and waits for it for half a second at
+    most. A run goes on in the background after that; its outcome is there at the next look.
+    """
+
+    def __init__(self, name: str, runs_on: str, once: Callable[[], asyncio.Future[ServiceStatus]]) -> None:
+        self._name = name
+        self._runs_on = runs_on
+        self._once = once
+        self._run: asyncio.Future[ServiceStatus] | None = None
+        self._ended = 0.0
+        self.last: ServiceStatus | None = None
+
+    def forget(self) -> None:
+        """What was seen, and what a run under way will say, counts no more: something was changed."""
+        self.last = None
+        if self._run is not None:
+            self._run.cancel()
+            self._run = None
+
+    async def look(self, running_for_s: float, stopped_for_s: float) -> ServiceStatus:
+        """The status. A running one may be that old, a stopped one only so old. Never raises."""
+        loop = asyncio.get_running_loop()
+        if self.last is not None and self._run is None:
+            good_for_s = running_for_s if self.last.state == "running" else stopped_for_s
+            if loop.time() - self._ended < good_for_s:
+                return self._again(self.last)
+        if self._run is None:
+            self._run = self._once()
+        run = self._run
+        await asyncio.wait((run,), timeout=OBSERVE_LIMIT_S)
+        if run.done() and not run.cancelled():
+            if self._run is run:
+                self._run = None
+                self._ended = loop.time()
+                self.last = run.result()
+            return self._again(run.result())
+        if self.last is not None and self.last.state == "running":
+            return self._again(self.last)
+        return ServiceStatus(
+            self._name, self._runs_on, processes=True, jobs=True, detail="its monitor has not answered yet"
+        )
+
+    @staticmethod
+    def _again(status: ServiceStatus) -> ServiceStatus:
+        # The caller may change what it gets.
+        return ServiceStatus(
+            status.name, status.runs_on, status.state, status.processes, status.jobs, detail=status.detail
+        )

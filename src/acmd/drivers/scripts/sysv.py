@@ -1,0 +1,160 @@
+"""A service of kind `sysv`: an init script with LSB status codes. Implements `ports.Service`.
+
+Where systemd made a unit of the script, that unit starts, stops and kills it (`unit`, handed in);
+the script is only asked for its status, since a generated unit counts as active for ever. Where no
+unit is generated any more, the script itself is run, in the service's control group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from acmd.drivers.scripts.action import Monitor, Place
+from acmd.drivers.scripts.program import REFUSED, Ended
+from acmd.ports import Service, ServiceStatus
+
+FRESH_S = 1.0  # a script is not asked more often
+# Debian's and Red Hat's init functions would hand the call over to systemctl, which asks the unit again.
+SELF = {"SYSTEMCTL_SKIP_REDIRECT": "1", "_SYSTEMCTL_SKIP_REDIRECT": "1"}
+
+RUNNING = 0
+DEAD = {1: "it is dead, and its pid file is left", 2: "it is dead, and its lock file is left", 3: ""}
+ACTIONS = {
+    1: "it reports an error",
+    2: "it was given arguments that it does not take",
+    3: "it does not know the action",
+    4: "it lacks permissions",
+    5: "its program is not installed",
+    6: "it is not configured",
+    7: "it is not running",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SysvScript:
+    """An init script, by its path, and the limits of its actions."""
+
+    name: str
+    path: str
+    runs_on: str = "active"
+    start_limit_s: float = 60.0
+    stop_limit_s: float = 30.0
+    status_limit_s: float = 5.0
+    place: Place = field(default_factory=Place)
+
+
+class SysvService:
+    """One init script, alone or with the unit that systemd made of it."""
+
+    def __init__(self, script: SysvScript, unit: Service | None = None) -> None:
+        self.name = script.name
+        self.changed = unit.changed if unit is not None else asyncio.Event()
+        self._script = script
+        self._unit = unit
+        self._doing = ""
+        self._note = ""
+        self._monitor = Monitor(script.name, script.runs_on, lambda: asyncio.ensure_future(self._look()))
+
+    # -- looking ------------------------------------------------------------------------------------
+
+    async def observe(self) -> ServiceStatus:
+        """The unit's state, and the script's word on whether an active one really runs. Never raises."""
+        if self._unit is None:
+            self.changed.clear()
+            if self._doing:
+                return ServiceStatus(self.name, self._script.runs_on, self._doing, processes=True, jobs=True)
+            return await self._monitor.look(FRESH_S, FRESH_S / 5)
+        status = await self._unit.observe()
+        if status.state != "running":
+            self._monitor.forget()
+            return status
+        said = await self._monitor.look(FRESH_S, FRESH_S)
+        if said.state in {"stopped", "failed"}:
+            status.state, status.detail = "failed", said.detail or "its script says that it does not run"
+        return status
+
+    async def _look(self) -> ServiceStatus:
+        ended = await self._run("status", self._script.status_limit_s)
+        status = ServiceStatus(self.name, self._script.runs_on, "unknown", processes=True)
+        if ended.code == RUNNING:
+            status.state = "running"
+        elif ended.code in DEAD:
+            status.processes = await self._script.place.settled()
+            status.state = "failed" if ended.code != 3 else "stopped"
+            status.detail = DEAD[ended.code] or self._note
+        else:
+            status.detail = f"its status cannot be told: {_words(ended)}"
+        return status
+
+    # -- acting -------------------------------------------------------------------------------------
+
+    async def start(self, epoch: int) -> bool:
+        """Start, then ask for the status."""
+        self._note = ""
+        self._monitor.forget()
+        if self._unit is not None:
+            return await self._start_unit(self._unit, epoch)
+        self._doing = "starting"
+        try:
+            ended = await self._run("start", self._script.start_limit_s, epoch)
+            if ended.code != 0:
+                self._note = f"its start failed: {_words(ended)}"
+                return False
+            return (await self._look()).state == "running"
+        finally:
+            self._ended()
+
+    async def _start_unit(self, unit: Service, epoch: int) -> bool:
+        status = await unit.observe()
+        if status.state == "running":
+            # Active by name only: a start job would do nothing.
+            await unit.stop()
+        return await unit.start(epoch) and (await self._look()).state == "running"
+
+    async def stop(self) -> bool:
+        """Stop. False when something of it still lives."""
+        self._note = ""
+        self._monitor.forget()
+        if self._unit is not None:
+            return await self._unit.stop()
+        self._doing = "stopping"
+        try:
+            ended = await self._run("stop", self._script.stop_limit_s)
+            if ended.code not in {0, 7}:
+                self._note = f"its stop failed: {_words(ended)}"
+            gone = not (await self._look()).processes
+        finally:
+            self._ended()
+        if gone:
+            self._script.place.remove()
+        return gone
+
+    async def kill(self) -> None:
+        """SIGKILL to all of its control group."""
+        self._monitor.forget()
+        if self._unit is not None:
+            await self._unit.kill()
+        else:
+            self._script.place.kill()
+            self.changed.set()
+
+    def _ended(self) -> None:
+        self._doing = ""
+        self._monitor.forget()
+        self.changed.set()
+
+    async def _run(self, action: str, limit_s: float, epoch: int = -1) -> Ended:
+        environment = {**SELF, **({"ACMD_EPOCH": str(epoch)} if epoch >= 0 else {})}
+        place = self._script.place if self._unit is None else Place()
+        return await place.run((self._script.path, action), environment, limit_s, start=action == "start")
+
+
+def _words(ended: Ended) -> str:
+    if ended.code is None:
+        return "its script did not end within its limit"
+    if ended.code == REFUSED:
+        return "the gate is not open"
+    if ended.code < 0:
+        return f"its script was killed by signal {-ended.code}"
+    return ACTIONS.get(ended.code, f"exit code {ended.code}")

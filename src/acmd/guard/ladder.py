@@ -1,0 +1,202 @@
+"""What the switch sees of the active-only services, and what it does to them: gate, freeze, kill, drain."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from acmd.guard import cgroups, processes
+from acmd.guard.jobs import UnitJobs
+from acmd.guard.system import syncfs
+
+SYNC_LIMIT_NS = 5_000_000_000  # a sync that has not returned by then is given up, and another one tried
+SYNC_PAUSE_NS = 200_000_000
+ABANDONED_LIMIT = 4  # workers that hang in the kernel
+
+
+class Ladder:
+    """All active-only services of this node: their groups, and what runners registered.
+
+    `jobs` has PID 1's word on whether a job, an activation or a restart is pending for one of the units.
+    Nothing here touches shared storage, but for the sync's own worker process.
+    """
+
+    def __init__(
+        self,
+        services_dir: str,
+        groups: tuple[str, ...] = (),
+        sync_paths: tuple[str, ...] = (),
+        units: tuple[str, ...] = (),
+    ) -> None:
+        self.services_dir = services_dir
+        self.groups = groups
+        self.drain = Drain(sync_paths)
+        self.killed = 0
+        self.fault = ""
+        self.jobs = UnitJobs(units)
+        self._known: dict[str, processes.Known] = {}
+
+    def look(self) -> tuple[bool, bool, bool]:
+        """`Sight`: something lives, a job is pending, drained. What cannot be told counts as the worst."""
+        try:
+            living, jobs = self._living(), self.jobs.pending()
+            self.fault = ""
+        except (OSError, ValueError) as problem:
+            living = jobs = True
+            self.fault = f"cannot tell what lives: {problem}"
+        if living:
+            self.drain.spoil()
+        return living, jobs, self.drain.done
+
+    def _registered(self) -> list[processes.Entry]:
+        """Active-only services that are not known to be gone."""
+        found = processes.entries(self.services_dir)
+        found = [entry for entry in found if entry.runs_on == "active" and not entry.done]
+        marks = {entry.mark for entry in found}
+        self._known = {mark: known for mark, known in self._known.items() if mark in marks}
+        return found
+
+    def _living(self) -> bool:
+        if any(cgroups.populated(group) for group in self.groups):
+            return True
+        found = self._registered()
+        if any(processes.lives(entry.pid, entry.start) for entry in found):
+            return True
+        everybody = processes.table() if found else {}
+        living = False
+        for entry in found:  # all of them: each look also notes who belongs to which
+            living |= self._members(entry, everybody)
+        return living
+
+    def _members(self, entry: processes.Entry, everybody: dict[int, processes.Stat]) -> bool:
+        if entry.cgroup and cgroups.populated(entry.cgroup):
+            return True
+        return bool(processes.members(entry, everybody, self._known.setdefault(entry.mark, set())))
+
+    def remember(self) -> None:
+        """While the gate is open: note who belongs to each service, should its runner be killed."""
+        try:
+            found = [entry for entry in self._registered() if not entry.cgroup]
+            everybody = processes.table() if found else {}
+            for entry in found:
+                known = self._known.setdefault(entry.mark, set())
+                processes.members(entry, everybody, known, by_mark=False)
+        except (OSError, ValueError) as problem:
+            self.fault = f"cannot tell what lives: {problem}"
+
+    def kill(self) -> None:
+        """SIGKILL to everything that lives, a stop job in the place of queued ones.
+
+        What one step cannot do stays in sight for the next tick.
+        """
+        self.jobs.stop()
+        for group in self.groups:
+            self._step(lambda group=group: cgroups.kill(group))  # type: ignore[misc]
+        try:
+            found = self._registered()
+        except (OSError, ValueError) as problem:
+            self.fault = f"cannot tell what lives: {problem}"
+            return
+        for entry in found:
+            known = self._known.setdefault(entry.mark, set())
+            if entry.cgroup:
+                self._step(lambda entry=entry: cgroups.kill(entry.cgroup))  # type: ignore[misc]
+            self._step(lambda entry=entry, known=known: processes.kill_all(entry, known))  # type: ignore[misc]
+
+    def _step(self, step: Callable[[], int]) -> None:
+        try:
+            self.killed += step()
+        except OSError as problem:
+            self.fault = f"cannot kill: {problem}"
+
+    def freeze(self, frozen: bool) -> None:
+        """Freeze the groups at shut, thaw them otherwise, where the kernel can."""
+        for group in self.groups:
+            self._step(lambda group=group: 0 * cgroups.freeze(group, frozen))  # type: ignore[misc]
+
+
+class Drain:
+    """The file systems of services, synced in a worker process that can be given up.
+
+    `done` holds from a sync that began after everything was seen gone and returned without an
+    error, up to the next sign of life. With no paths there is nothing to wait for.
+    """
+
+    def __init__(self, paths: tuple[str, ...]) -> None:
+        self.paths = paths
+        self.done = False
+        self.fault = ""
+        self.handle = -1  # a pidfd of the running worker, for the caller's poll
+        self.abandoned: list[int] = []
+        self._pid = 0
+        self._began_ns = 0
+        self._spoilt = False
+
+    def spoil(self) -> None:
+        """Something lives, or may from now on: a sync that is under way proves nothing."""
+        self.done = False
+        self._spoilt = True
+
+    def begin(self) -> bool:
+        """Start a sync unless one is under way. Whether one was started."""
+        self._reap_abandoned()
+        if not self.paths:
+            self.done = True
+            return False
+        now_ns = time.monotonic_ns()
+        if self._pid:
+            if now_ns - self._began_ns > SYNC_LIMIT_NS:
+                self._give_up()
+            return False
+        if len(self.abandoned) >= ABANDONED_LIMIT:
+            self.fault = f"{ABANDONED_LIMIT} syncs hang in the kernel: is the storage of the services there?"
+            return False
+        if self.fault and now_ns - self._began_ns < SYNC_PAUSE_NS:
+            return False
+        self._spoilt, self._began_ns = False, now_ns
+        self._pid = os.fork()
+        if self._pid == 0:
+            _work(self.paths)
+        self.handle = os.pidfd_open(self._pid)
+        return True
+
+    def ended(self) -> None:
+        """The worker's pidfd became readable: take its result."""
+        _, status = os.waitpid(self._pid, 0)
+        self._forget()
+        if status != 0:
+            failed = os.waitstatus_to_exitcode(status)
+            self.fault = f"sync of {', '.join(self.paths)} failed: {os.strerror(max(failed, 0)) or failed}"
+        else:
+            self.fault = ""
+            self.done = not self._spoilt
+
+    def _give_up(self) -> None:
+        self.fault = f"sync of {', '.join(self.paths)} does not return"
+        os.kill(self._pid, 9)
+        self.abandoned.append(self._pid)
+        self._forget()
+
+    def _forget(self) -> None:
+        os.close(self.handle)
+        self._pid, self.handle = 0, -1
+
+    def _reap_abandoned(self) -> None:
+        self.abandoned = [pid for pid in self.abandoned if os.waitpid(pid, os.WNOHANG)[0] == 0]
+
+
+def _work(paths: tuple[str, ...]) -> None:
+    """In the worker: sync each file system, exit with the errno of the first failure."""
+    code = 1
+    try:
+        os.closerange(3, 65536)  # clients must not see this process hold their connection
+        for path in paths:
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            syncfs(handle)
+            os.close(handle)
+        code = 0
+    except OSError as problem:
+        code = min(problem.errno or 1, 127)
+    finally:
+        os._exit(code)

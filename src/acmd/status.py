@@ -1,0 +1,158 @@
+"""The one snapshot that status, the node file, the health endpoints and the metrics show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from acmd.core.decision import Reason
+from acmd.core.lease import LeaseState, Record
+from acmd.core.observation import Observation
+from acmd.core.state import Role, State
+from acmd.core.timing import NS_PER_MS, NS_PER_S, Instant, elapsed_for_holder_ns, elapsed_for_observer_ns
+
+FORMAT = 1
+
+SENTENCES: dict[Reason, str] = {
+    Reason.NONE: "",
+    Reason.STARTING: "starting: the shared directory and the guard have not both been heard yet",
+    Reason.FOLLOWING: "another node holds a live lease",
+    Reason.WAITING: "the holder's record stands still; this node takes over "
+    "once the takeover wait has passed",
+    Reason.DISABLED: "this node is disabled; `acmd enable` makes it a candidate again",
+    Reason.ALL_DISABLED: "the whole cluster is disabled: nobody acts, services stay as they are; "
+    "`acmd enable --all` ends it",
+    Reason.DETACHED: "maintenance of the whole cluster: the lease is detached and does not expire; "
+    "`acmd enable --all` ends it",
+    Reason.UNFIT: "this node is not fit to run the services",
+    Reason.HOLD_DOWN: "this node gave up after failures and stays out of elections for a while",
+    Reason.OWN_SERVICES_LEFT: "it is not proven yet that no active-only service runs here; "
+    "what runs without a lease is stopped",
+    Reason.GUARD_MISSING: "the dead man's switch does not answer; this node cannot be promoted "
+    "(is acmd-guard running?)",
+    Reason.GUARD_NOT_CLEAN: "the dead man's switch has not yet seen all earlier services gone",
+    Reason.WATCHDOG_MISSING: "a watchdog is required but missing; see [guard] watchdog",
+    Reason.CLAIM_IN_FLIGHT: "an earlier claim of this node has not come back from the storage yet",
+    Reason.YIELDING: "another node was named successor and goes first",
+    Reason.INTERLOCK: "an interlock blocks the promotion",
+    Reason.RUN_UNWRITABLE: "the run directory cannot be written; this node cannot be promoted",
+    Reason.REFUSED_RECORD: "the lease record is not one that this node may act on; see `acmd status`",
+    Reason.STORAGE: "the shared directory cannot be read",
+    Reason.INTENT_UNKNOWN: "the operators' commands on shared storage were not read yet",
+    Reason.CLAIMED: "claiming the lease",
+    Reason.CLAIM_LOST: "the claim was given up; another node was first or the storage was too slow",
+    Reason.FENCING: "holds the lease; waits until the former holder is confirmed off",
+    Reason.ARMING: "holds the lease; arms the dead man's switch",
+    Reason.HOLDING: "holds the lease",
+    Reason.ADOPTED: "took over the lease and the running services of the daemon before this one",
+    Reason.RENEW_DEADLINE: "the lease could not be renewed in time; services stop",
+    Reason.KILL_DEADLINE: "the kill deadline has passed; what is left is killed",
+    Reason.SUPERSEDED: "another node holds a newer epoch; what is left here is killed",
+    Reason.EPOCH_LOST: "the own lease file was changed by somebody else; what is left here is killed",
+    Reason.SWITCHOVER: "hands over to another node as asked for",
+    Reason.SERVICE_FAILED: "a service cannot be kept up here; hands over",
+    Reason.FENCING_FAILED: "the former holder could not be confirmed off; gives the lease back",
+    Reason.GUARD_LOST: "the dead man's switch was lost; hands over",
+    Reason.STOPPING: "the daemon stops; services stop and the lease is released",
+    Reason.CRASH_LOOP: "the daemon was restarted too often in a row; hands over",
+    Reason.REATTACHING: "ends the maintenance: takes the running services under the lease again",
+}
+
+LAST_RESORTS = {
+    "reset": "this host is reset when services cannot be stopped before the lease ends",
+    "none": "NO last resort: services that cannot be killed would run on after the lease has ended",
+}
+
+
+def reason_of(state: State, reason: Reason) -> str:
+    """The reason as a sentence, with what is particular to this moment."""
+    if state.role is Role.STOPPED:
+        return "leaves lease and services to the next daemon" if state.lease is not None else "has ended"
+    text = SENTENCES[reason]
+    if reason is Reason.REFUSED_RECORD and state.refused:
+        text += f" ({state.refused})"
+    if state.storage_fault and reason not in (Reason.HOLDING, Reason.FOLLOWING):
+        text += f" (storage: {state.storage_fault})"
+    return text
+
+
+def lease_part(state: State, now: Instant) -> dict[str, Any] | None:
+    """The lease as this node knows it: its own, or the one that it observes."""
+    timing = state.me.timing
+    lease, seen = state.lease, state.seen
+    if lease is not None:
+        elapsed_ns = elapsed_for_holder_ns(lease.issued, now)
+        return {
+            "holder": state.me.node,
+            "state": "detached" if lease.detached else "held",
+            "sequence": lease.confirmed,
+            "age_s": _s(elapsed_ns),
+            "remaining_s": _s(timing.renew_deadline_ns - elapsed_ns),
+            "expires_in_s": _s(timing.lease_duration_ns - elapsed_ns),
+            "unfenced": list(lease.unfenced),
+        }
+    if seen is None or seen.record is None:
+        return None
+    elapsed_ns = elapsed_for_observer_ns(seen.first_seen, now)
+    held = seen.record.state is LeaseState.HELD
+    return {
+        "holder": seen.record.holder,
+        "state": seen.record.state.value,
+        "sequence": seen.record.sequence,
+        "age_s": _s(elapsed_ns),
+        "remaining_s": _s(seen.record.duration_ms * NS_PER_MS - elapsed_ns) if held else None,
+        "expires_in_s": _s(seen.wait_ns - elapsed_ns) if held else None,
+        "unfenced": list(seen.record.unfenced),
+    }
+
+
+def active_node(state: State) -> str | None:
+    """Who is active, as far as this node can know: a live lease's holder."""
+    if state.lease is not None:
+        return state.me.node if state.role in (Role.ACTIVE, Role.DETACHED, Role.REATTACHING) else None
+    seen = state.seen
+    if seen is None or seen.record is None or seen.record.state is LeaseState.RELEASED:
+        return None
+    return seen.record.holder
+
+
+def epoch_known(state: State) -> int | None:
+    """The highest epoch that this node knows of."""
+    if state.lease is not None:
+        return state.lease.epoch
+    highest = max(state.highest_epoch, state.seen.epoch if state.seen is not None else -1)
+    return highest if highest >= 0 else None
+
+
+def guard_part(state: State, obs: Observation, now: Instant, last_resort: str) -> dict[str, Any]:
+    """The dead man's switch, with its last resort in plain words."""
+    guard, timing = obs.guard, state.me.timing
+    left = None
+    if guard.epoch is not None and guard.issued is not None:
+        left = _s(timing.kill_deadline_ns - elapsed_for_holder_ns(guard.issued, now))
+    return {
+        "alive": guard.alive,
+        "armed": guard.epoch is not None,
+        "epoch": guard.epoch,
+        "gate": guard.gate.value,
+        "deadline_in_s": left,
+        "last_resort": last_resort,
+        "last_resort_means": LAST_RESORTS[last_resort],
+        "watchdog": "ok" if guard.watchdog_ok else "missing",
+    }
+
+
+def record_part(record: Record) -> dict[str, Any]:
+    """A record as read from the shared directory, for a status without a daemon."""
+    return {
+        "holder": record.holder,
+        "state": record.state.value,
+        "sequence": record.sequence,
+        "age_s": None,
+        "remaining_s": None,
+        "expires_in_s": None,
+        "unfenced": list(record.unfenced),
+    }
+
+
+def _s(duration_ns: int) -> float:
+    return round(duration_ns / NS_PER_S, 3)

@@ -1,0 +1,1 @@
+"""What runs: asyncio loops that know the core and the ports, and nothing else."""

@@ -1,0 +1,78 @@
+"""Fencing other hosts: one agent run per host at a time; confirmations are kept with the moment of asking."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from acmd.core.observation import Fenced
+from acmd.core.timing import NS_PER_S, Instant, elapsed_for_observer_ns
+from acmd.ports import Clock, FenceAgent
+
+RETRY_NS = 5 * NS_PER_S
+KEPT = 64
+
+
+@dataclass(slots=True)
+class Fencing:
+    """Implements `ports.Fencer`. `agent` None: only operators confirm."""
+
+    agent: FenceAgent | None
+    clock: Clock
+    changed: asyncio.Event
+    log: Callable[..., None]
+    _confirmed: list[Fenced] = field(default_factory=list)
+    _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _failed: dict[str, Instant] = field(default_factory=dict)
+    _news: bool = False
+
+    @property
+    def available(self) -> bool:
+        """Whether an agent is configured."""
+        return self.agent is not None
+
+    def request(self, host: str) -> None:
+        """Fence this host, unless that is under way or has failed a moment ago."""
+        if self.agent is None or host in self._running:
+            return
+        failed = self._failed.get(host)
+        if failed is not None and elapsed_for_observer_ns(failed, self.clock.now()) < RETRY_NS:
+            return
+        self._running[host] = asyncio.create_task(self._fence(self.agent, host), name=f"fence-{host}")
+
+    async def _fence(self, agent: FenceAgent, host: str) -> None:
+        asked = self.clock.now()
+        self.log("fencing", host=host)
+        try:
+            confirmed = await agent.fence(host)
+        finally:
+            self._running.pop(host, None)
+        if confirmed:
+            self._failed.pop(host, None)
+            self.confirm(host, asked)
+        else:
+            self._failed[host] = self.clock.now()
+            self._news = True
+            self.log("fencing-failed", host=host)
+        self.changed.set()
+
+    def confirm(self, host: str, asked: Instant) -> None:
+        """An agent, or an operator, says that the host was off or reset after `asked`."""
+        self._confirmed = [*self._confirmed[-KEPT:], Fenced(host, asked)]
+        self.log("fenced", host=host)
+        self.changed.set()
+
+    def confirmed(self) -> tuple[Fenced, ...]:
+        """All confirmations that are kept, oldest first."""
+        return tuple(self._confirmed)
+
+    def failed(self) -> bool:
+        """Whether a try has failed since this was asked last."""
+        news, self._news = self._news, False
+        return news
+
+    async def close(self) -> None:
+        """End what is under way."""
+        for task in list(self._running.values()):
+            task.cancel()

@@ -1,0 +1,116 @@
+"""Probing: asks running services whether they answer. One that keeps failing counts as failed.
+
+A probe runs only while its service runs, never twice at a time, and at its own interval. A service
+that has just been started has its grace: up to its first good reading, bad ones do not count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from acmd.core.timing import Instant
+from acmd.tasks.unit import Unit
+
+
+class Reading(Protocol):
+    """What one run of a probe came to."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the service answered as it should."""
+        ...
+
+    @property
+    def detail(self) -> str:
+        """How it did not."""
+        ...
+
+
+class Probe(Protocol):
+    """A check with a limit of its own: a hanging one is a bad reading."""
+
+    name: str
+
+    async def run(self) -> Reading:
+        """Check once. Never raises."""
+        ...
+
+
+class Verdict(Protocol):
+    """unknown, healthy or failing."""
+
+    @property
+    def value(self) -> str:
+        """One of these words."""
+        ...
+
+
+class Judge(Protocol):
+    """How many readings in a row make a verdict."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the readings so far say."""
+        ...
+
+    def note(self, ok: bool) -> bool:
+        """Count one reading. True when the verdict changed by it."""
+        ...
+
+    def reset(self) -> None:
+        """Forget everything."""
+        ...
+
+
+@dataclass(slots=True)
+class Watch:
+    """One probe of one service. `poke` wakes supervision once the service counts as failed."""
+
+    unit: Unit
+    probe: Probe
+    judge: Judge
+    interval_s: float
+    grace_s: float
+    poke: asyncio.Event
+    log: Callable[..., None]
+    _run: Instant | None = None  # since when the run of the service that is judged goes on
+    _began_s: float = 0.0
+    _proven: bool = False  # this run of the service gave a good reading once
+
+    async def run(self) -> None:
+        """Probe until cancelled."""
+        while True:
+            await asyncio.sleep(self.interval_s)
+            if self.unit.up:
+                await self.once()
+
+    async def once(self) -> None:
+        """Probe a running service, and say when that makes it count as failed."""
+        unit, now_s = self.unit, asyncio.get_running_loop().time()
+        if unit.since != self._run:
+            self._run, self._began_s, self._proven = unit.since, now_s, False
+            self.judge.reset()
+        reading = await self.probe.run()
+        if not unit.up or unit.since != self._run:
+            return  # it says nothing of what runs now
+        self._proven = self._proven or reading.ok
+        age_s = max(asyncio.get_running_loop().time() - self._began_s, unit.status.since_s)
+        if not self._proven and age_s < self.grace_s:
+            return
+        if self.judge.note(reading.ok):
+            healthy = self.judge.verdict.value == "healthy"
+            self.log(
+                "probe-healthy" if healthy else "probe-failing",
+                level="info" if healthy else "warning",
+                service=unit.service.name,
+                probe=self.probe.name,
+                detail=reading.detail,
+            )
+        if self.judge.verdict.value == "failing":
+            unit.ailing = f"its probe {self.probe.name} fails: {reading.detail}"
+            self.judge.reset()
+            self._run = None
+            self.poke.set()

@@ -1,0 +1,59 @@
+"""One service under supervision: how it is to be kept, and what is remembered of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from acmd.core.restart import Budget, Failures
+from acmd.core.timing import NS_PER_S, Instant
+from acmd.ports import Service, ServiceStatus
+
+DEFAULT_BUDGET = Budget(5, 300 * NS_PER_S, NS_PER_S, 30 * NS_PER_S)
+NO_FAILURES = Failures()
+DOWN = ("stopped", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one service is kept: its place in the order, its restart budget, and what its failure costs."""
+
+    after: tuple[str, ...] = ()
+    budget: Budget = DEFAULT_BUDGET
+    requires: tuple[str, ...] = ()  # it neither starts nor stays while one of these is down
+    critical: bool = True  # a spent budget costs the lease
+
+
+@dataclass(slots=True)
+class Unit:
+    """One service and what supervision remembers of it."""
+
+    service: Service
+    plan: Plan
+    status: ServiceStatus
+    failures: Failures = NO_FAILURES
+    operation: asyncio.Task[None] | None = None
+    doing: str = ""  # "start" or "stop" while an operation is under way
+    was_running: bool = False
+    since: Instant | None = None
+    stopped_at: Instant | None = None
+    killed_at: Instant | None = None
+    ailing: str = ""  # why it counts as failed though it runs (its probes): it is stopped, then started
+    restart: str = ""  # why it is to be started anew though nothing is wrong with it
+    stray: bool = False  # runs without a lease, and nobody of acmd's started it
+    seen_gone: bool = False  # since the mode in force was taken over
+
+    @property
+    def up(self) -> bool:
+        """Whether it runs and nobody is just changing that."""
+        return self.status.state == "running" and not self.doing
+
+    @property
+    def down(self) -> bool:
+        """Whether it does not run, or is just being stopped."""
+        return self.status.state in DOWN or self.doing in {"stop", "kill"}
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing of it lives and nothing is about to."""
+        return not self.status.processes and not self.status.jobs and not self.doing

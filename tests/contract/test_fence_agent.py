@@ -1,0 +1,76 @@
+"""What a fence agent's end means (`ports.FenceAgent`), with real programs in the agent's place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from acmd.drivers.fence_agent import CommandFenceAgent
+
+pytestmark = pytest.mark.asyncio
+
+
+class Log(list[dict[str, Any]]):
+    """Keeps what was logged."""
+
+    def __call__(self, event: str, level: str = "info", **fields: Any) -> None:
+        """Log one event."""
+        self.append({"event": event, "level": level, **fields})
+
+
+def agent(code: str, limit_s: float = 5.0) -> tuple[CommandFenceAgent, Log]:
+    """An agent that runs this Python code."""
+    log = Log()
+    return CommandFenceAgent((sys.executable, "-c", code), limit_s, log), log
+
+
+async def test_exit_0_confirms_and_the_options_come_in(tmp_path: Path) -> None:
+    """The agent gets action and host on standard input, and its exit code 0 is the confirmation."""
+    seen = tmp_path / "seen"
+    fence, log = agent(f"import sys; open({str(seen)!r}, 'w').write(sys.stdin.read())")
+    assert await fence.fence("beta")
+    assert seen.read_text().split() == ["action=off", "plug=beta", "nodename=beta"]
+    assert log == []
+
+
+async def test_another_exit_code_confirms_nothing() -> None:
+    """Any other exit code is a failure, and what the agent said goes to the log."""
+    fence, log = agent("import sys; print('no power switch there'); sys.exit(3)")
+    assert not await fence.fence("beta")
+    assert log[0]["exit"] == 3
+    assert log[0]["says"] == "no power switch there"
+
+
+async def test_an_agent_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
+    """At its limit an agent counts as failed, and nothing of it lives on."""
+    pids = tmp_path / "pids"
+    fence, log = agent(
+        "import os, subprocess, time\n"
+        f"child = subprocess.Popen(['sleep', '600'])\nopen({str(pids)!r}, 'w').write(f'{{child.pid}}')\n"
+        "time.sleep(600)\n",
+        limit_s=1.0,
+    )
+    assert not await fence.fence("beta")
+    assert "no end within 1 s" in log[0]["problem"]
+    child = int(pids.read_text())
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(child).wait(10)  # the kernel takes a moment; TimeoutExpired would fail this test
+
+
+async def test_an_agent_that_is_not_there() -> None:
+    """A missing agent is a failure with its path in the log, never an exception."""
+    log = Log()
+    assert not await CommandFenceAgent(("/no/such/agent",), 1.0, log).fence("beta")
+    assert "/no/such/agent" in log[0]["problem"]
+
+
+async def test_an_agent_that_reads_nothing() -> None:
+    """An agent that closes its standard input still confirms by its exit code."""
+    fence, _ = agent(f"import os; os.close(0); os._exit({os.EX_OK})")
+    assert await fence.fence("beta")

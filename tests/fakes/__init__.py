@@ -1,0 +1,1 @@
+"""Complete in-memory stand-ins for the ports; the contract tests hold them to what the drivers do."""

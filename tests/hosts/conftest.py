@@ -1,0 +1,61 @@
+"""Fixtures for tests that need hosts; every test in this directory is marked `hosts`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hosts.bed import Bed, missing_needs
+from tests.hosts.host import Host
+from tests.hosts.image import Template, build_template
+
+BUILD_TIMEOUT_S = 900
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all tests of this directory; the first may have to build the template within its time limit."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.hosts)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(BUILD_TIMEOUT_S))
+
+
+@pytest.fixture(scope="session")
+def template() -> Template:
+    """The hosts' template, from the cache where nothing changed."""
+    lack = missing_needs()
+    if lack:
+        pytest.skip(lack)
+    return build_template()
+
+
+@pytest.fixture(scope="session")
+def _session_host(template: Template) -> Iterator[Bed]:
+    with Bed(["solo"], template=template) as bed:
+        yield bed
+
+
+@pytest.fixture
+def host(_session_host: Bed) -> Iterator[Host]:
+    """One booted host, the same for the whole run; what a test did to it is undone afterwards (about 0.3
+    s).
+    """
+    yield _session_host.hosts[0]
+    _session_host.reset()
+
+
+@pytest.fixture(scope="session")
+def _session_pair(template: Template) -> Iterator[Bed]:
+    with Bed(["alpha", "beta"], template=template) as bed:
+        yield bed
+
+
+@pytest.fixture
+def pair(_session_pair: Bed) -> Iterator[Bed]:
+    """Two booted hosts with /shared between them, the same for the whole run, undone after each test."""
+    yield _session_pair
+    _session_pair.reset()

@@ -1,0 +1,123 @@
+"""The units of packaging/systemd on a real systemd: clean, as tight as said, and what they give."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hosts.bed import Bed
+from tests.hosts.cluster import ACMD, UNITS, Cluster, install_units, main_pid, prop
+from tests.hosts.host import Host
+from tests.hosts.image import REPO, Template
+from tests.hosts.witness import wait_for
+
+SCORES = {"acmd": 7.7, "acmd-guard": 4.4, "acmd-services": 3.4}  # docs/systemd.md says why not less
+
+
+@pytest.fixture(scope="module")
+def solo(template: Template) -> Iterator[Host]:
+    """A host with one active node."""
+    with Bed(["alpha"], template=template) as bed:
+        cluster = Cluster(bed)
+        cluster.install()
+        cluster.init()
+        host = bed.hosts[0]
+        host.exec(["systemctl", "start", "acmd"])
+        cluster.wait_active(host)
+        yield host
+
+
+def test_verify_says_nothing(host: Host) -> None:
+    """`systemd-analyze verify` has no complaint about any unit, templates included."""
+    install_units(host)
+    names = sorted(unit.name.replace("@.", "@some.") for unit in UNITS.iterdir())
+    result = host.exec(["systemd-analyze", "verify", *names])
+    assert result.stdout + result.stderr == ""
+
+
+@pytest.mark.parametrize("unit", sorted(SCORES))
+def test_exposure(host: Host, unit: str) -> None:
+    """`systemd-analyze security` says what docs/systemd.md says, or better."""
+    install_units(host)
+    words = host.exec(["systemd-analyze", "security", "--no-pager", f"{unit}.service"]).stdout
+    found = re.search(r"exposure level for \S+: ([0-9.]+)", words)
+    assert found is not None
+    assert float(found[1]) <= SCORES[unit]
+    assert f"| `{unit}.service` | {found[1]} |" in (REPO / "docs/systemd.md").read_text()
+
+
+def test_the_guards_process(solo: Host) -> None:
+    """Memory locked on fault, out of the OOM killer's reach and real-time, or it says that it cannot
+    have that; half the reset margin as PID 1's limit.
+    """
+    pid = main_pid(solo, "acmd-guard.service")
+    notes = solo.exec_python(_ASK_GUARD).stdout
+    assert (
+        solo.read(f"/proc/{pid}/oom_score_adj").strip() == "-1000" or "within the OOM killer's reach" in notes
+    )
+    locked = re.search(r"VmLck:\s+(\d+) kB", solo.read(f"/proc/{pid}/status"))
+    assert locked is not None
+    assert int(locked[1]) > 0
+    policy = solo.exec(["chrt", "-p", str(pid)]).stdout
+    assert "SCHED_FIFO|SCHED_RESET_ON_FORK" in policy or "no real-time priority" in notes
+    assert prop(solo, "WatchdogUSec", "acmd-guard.service") == "500ms"
+
+
+_ASK_GUARD = """
+import socket
+guard = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+guard.connect("/run/acmd/acmd/guard.sock")
+print(guard.recv(65536).decode())
+"""
+
+
+def test_what_a_service_inherits(solo: Host) -> None:
+    """A service of kind command: a control group of its own, no protection and no priority of acmd's."""
+    group = "/sys/fs/cgroup/acmd.slice/acmd-services.service/active/witness/cgroup.procs"
+    pids = solo.read(group).split()
+    program = next(pid for pid in pids if "stamper" in solo.read(f"/proc/{pid}/cmdline"))
+    assert solo.read(f"/proc/{program}/oom_score_adj").strip() == "0"
+    assert solo.exec(["ps", "-o", "ni=", "-p", program]).stdout.strip() == "0"
+    words = solo.exec(
+        ["tr", "\\0", "\\n"], stdin=solo.exec(["cat", f"/proc/{program}/environ"]).stdout.encode()
+    )
+    assert "ACMD_EPOCH=1" in words.stdout
+    assert "NOTIFY_SOCKET" not in words.stdout
+
+
+def test_no_mount_namespace(solo: Host) -> None:
+    """Daemon, guard and services see the host's own mounts, and mounts that they make are the host's."""
+    own = solo.exec(["readlink", "/proc/1/ns/mnt"]).stdout
+    for unit in ("acmd.service", "acmd-guard.service", "acmd-services.service"):
+        assert solo.exec(["readlink", f"/proc/{main_pid(solo, unit)}/ns/mnt"]).stdout == own
+
+
+def test_reload(solo: Host) -> None:
+    """`systemctl reload acmd` takes over what can change without a restart."""
+    pid = main_pid(solo)
+    text = solo.read("/etc/acmd/acmd.toml")
+    solo.push("/etc/acmd/acmd.toml", text + '\n[log]\nlevel = "debug"\n')
+    solo.exec(["systemctl", "reload", "acmd"])
+    wait_for(lambda: "reloaded" in solo.journal("acmd.service"), 10, "it says that it reloaded")
+    assert main_pid(solo) == pid
+
+
+def test_new_settings_reach_the_guard(solo: Host) -> None:
+    """A guard with settings older than the configuration is replaced as soon as nothing is armed."""
+    guard = main_pid(solo, "acmd-guard.service")
+    text = solo.read("/etc/acmd/acmd.toml")
+    solo.push(
+        "/etc/acmd/acmd.toml", text.replace("stop_timeout_s", 'data_directories = ["/srv"]\nstop_timeout_s')
+    )
+    solo.exec(["systemctl", "restart", "acmd"])
+    assert main_pid(solo, "acmd-guard.service") == guard
+    solo.exec([ACMD, "disable", "--node", "alpha", "--force"], check=False)
+    wait_for(lambda: "/srv" in _command(solo, main_pid(solo, "acmd-guard.service")), 20, "another guard")
+    assert main_pid(solo, "acmd-guard.service") != guard
+
+
+def _command(host: Host, pid: int) -> str:
+    """A process's arguments; empty when there is none."""
+    return host.exec(["cat", f"/proc/{pid}/cmdline"], check=False).stdout

@@ -1,0 +1,152 @@
+"""`acmd status`: the page, the JSON, the exit codes, and what it says without a daemon."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from acmd.cli.main import main
+from acmd.cli.status import plain
+from tests.tree import ROOT
+from tests.unit.cli_daemon import configuration, daemon, node, snapshot
+
+KEYS: dict[str, set[str]] = {
+    "cluster": {"name", "id"},
+    "lease": {"holder", "sequence", "age_s", "remaining_s", "expires_in_s"},
+    "maintenance": {"all", "nodes"},
+    "guard": {"armed", "deadline_in_s", "last_resort", "watchdog"},
+}
+PLAIN = {"node", "role", "active", "epoch", "reason", "nodes"}
+
+
+def status(directory: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main(["status", "--config", str(directory / "acmd.toml"), *words])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_the_page_of_a_healthy_cluster() -> None:
+    """Who is active, where this node stands, lease, guard, storage and nodes; no warning."""
+    assert plain(snapshot()) == (
+        "cluster   t (c-1) in /shared\n"
+        "active    a, epoch 7\n"
+        "here      a is active for 100 s: holds the lease\n"
+        "lease     of a, sequence 5, renewed 0.3 s ago; unless renewed, services stop in 1.7 s\n"
+        "guard     armed for epoch 7, kills in 2.7 s unless the lease is renewed; gate open; "
+        "last resort reset; watchdog automatic\n"
+        "storage   answers\n"
+        "node  role     fit  heard      address    version  services\n"
+        "a     active   yes  here       192.0.2.1  1        web:running\n"
+        "b     passive  yes  0.2 s ago  192.0.2.1  1        web:stopped"
+    )
+
+
+def test_warnings_come_first_with_their_remedies() -> None:
+    """What is wrong stands above everything else."""
+    lines = plain(snapshot(nodes=[node("a", "active")])).splitlines()
+    assert lines[0] == "WARN  no other node is known: nobody can take over"
+    assert lines[1] == "      -> start acmd on the other node as well"
+
+
+def test_no_last_resort_is_said_in_plain_words() -> None:
+    """Last resort none is no small print."""
+    page = plain(snapshot(guard=snapshot()["guard"] | {"last_resort": "none"}))
+    assert "would run on after the lease has ended, so two nodes could be active" in page.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"lease": None}, "none was seen"),
+        ({"lease": snapshot()["lease"] | {"state": "released"}}, "epoch 7 was released by a"),
+        ({"lease": snapshot()["lease"] | {"state": "detached"}}, "does not expire"),
+        ({"node": "b", "role": "passive"}, "it counts as expired in 4.2 s"),
+        ({"active": None}, "active    nobody"),
+        (
+            {"active": None, "storage": {"fault": "timeout", "abandoned_workers": 0}},
+            "storage   does not work: it does not answer",
+        ),
+    ],
+)
+def test_sentences_of_other_states(changes: dict[str, Any], words: str) -> None:
+    """The lease is told as this node knows it."""
+    assert words in plain(snapshot(**changes))
+
+
+def test_json_has_the_promised_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--json` is the daemon's snapshot with the warnings and the exit code."""
+    configuration(tmp_path)
+    with daemon(tmp_path, snapshot()):
+        code, out, _ = status(tmp_path, capsys, "--json")
+    document = json.loads(out)
+    assert code == document["exit_code"] == 0
+    assert document["warnings"] == []
+    assert document.keys() >= PLAIN
+    for part, keys in KEYS.items():
+        assert document[part].keys() >= keys
+
+
+def test_without_a_daemon_the_directory_speaks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 3, the same keys, and what is known: cluster, epoch, record."""
+    config = configuration(tmp_path)
+    assert main(["init", "--config", str(config)]) == 0
+    capsys.readouterr()
+    code, out, _ = status(tmp_path, capsys, "--json")
+    document = json.loads(out)
+    assert code == document["exit_code"] == 3
+    assert document["role"] == "not-running"
+    assert (document["cluster"]["name"], document["epoch"]) == ("t", 0)
+    assert document["lease"]["state"] == "released"
+    assert document.keys() >= PLAIN
+    for part, keys in KEYS.items():
+        assert document[part].keys() >= keys
+    assert "epoch 0 was released by nobody" in status(tmp_path, capsys)[1]
+
+
+def test_without_a_daemon_and_without_storage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 3 and an alarm about the directory; no traceback."""
+    configuration(tmp_path)
+    code, out, err = status(tmp_path, capsys)
+    assert (code, err) == (3, "")
+    assert f"the shared directory {tmp_path}/shared does not work" in out
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"\xff" * 512, b'{"v": 99}'])
+def test_garbage_in_the_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: bytes) -> None:
+    """Records, orders and node files that make no sense are reported or left out, never a traceback."""
+    config = configuration(tmp_path)
+    main(["init", "--config", str(config)])
+    shared = tmp_path / "shared"
+    (shared / "lease.0000000001").write_bytes(damage)
+    (shared / "nodes" / "b.json").write_bytes(damage)
+    (shared / "control" / "0000000000.json").write_bytes(damage)
+    capsys.readouterr()
+    code, out, err = status(tmp_path, capsys, "--json")
+    assert (code, err) == (3, "")
+    document = json.loads(out)
+    assert document["nodes"] == []
+    assert document["storage"]["fault"]
+
+
+def test_a_missing_configuration_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 1 and the file's name."""
+    assert main(["status", "--config", str(tmp_path / "none.toml")]) == 1
+    assert "none.toml: cannot be opened" in capsys.readouterr().err
+
+
+def test_it_is_quick_and_light(tmp_path: Path) -> None:
+    """Neither the schema's library, rich nor asyncio is imported for a pipe: that keeps it quick."""
+    config = configuration(tmp_path)
+    code = "import sys; from acmd.cli.main import main; main(); "
+    code += "print([name for name in ('pydantic', 'rich', 'asyncio') if name in sys.modules])"
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    with daemon(tmp_path, snapshot()):
+        words = [sys.executable, "-c", code, "status", "--config", str(config)]
+        found = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
+    assert found.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,141 @@
+"""`core.orders`: what a command file may hold, what it means for a node, and each change of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from acmd.core.observation import Intent, SwitchoverRequest
+from acmd.core.orders import (
+    BadOrders,
+    Disabled,
+    Orders,
+    disable_all,
+    disable_node,
+    enable_all,
+    enable_node,
+    from_content,
+    intent_of,
+    switch_over,
+    to_content,
+)
+
+MARK = Disabled("alice", 1_700_000_000, "kernel", forced=True)
+FULL = Orders(
+    by="bob",
+    at=5,
+    what="enable b",
+    everywhere=MARK,
+    nodes={"b": Disabled("bob", 6)},
+    switchover_epoch=7,
+    switchover_to="c",
+    dead_holder=3,
+    hold_downs_cleared={"a": 2},
+)
+
+
+def test_what_is_written_is_read() -> None:
+    """Orders survive the way through a file."""
+    for orders in (Orders(), FULL):
+        assert from_content(json.loads(json.dumps(to_content(orders)))) == orders
+
+
+@pytest.mark.parametrize("key", sorted(to_content(FULL)))
+def test_incomplete_orders_are_refused(key: str) -> None:
+    """Each part must be there."""
+    content = to_content(FULL)
+    del content[key]
+    with pytest.raises(BadOrders, match=f"incomplete or of the wrong type: '{key}'"):
+        from_content(content)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("by", 1),
+        ("at", "now"),
+        ("at", True),
+        ("at", 1.5),
+        ("what", None),
+        ("everywhere", False),
+        ("everywhere", {}),
+        ("everywhere", {"by": "x", "at": 1, "reason": "", "forced": 1}),
+        ("everywhere", {"by": "x", "at": "1", "reason": "", "forced": True}),
+        ("nodes", None),
+        ("nodes", {"b": None}),
+        ("switchover_epoch", None),
+        ("switchover_to", []),
+        ("dead_holder", "3"),
+        ("hold_downs_cleared", {"a": "2"}),
+        ("hold_downs_cleared", [1]),
+    ],
+)
+def test_orders_of_the_wrong_type_are_refused(key: str, value: object) -> None:
+    """Nothing is guessed: a value of another type makes the whole command one that cannot be followed."""
+    with pytest.raises(BadOrders, match="wrong type"):
+        from_content({**to_content(FULL), key: value})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(to_content(FULL))), JSON))
+def test_whatever_a_file_holds(changes: dict[str, Any]) -> None:
+    """Any JSON is either orders or BadOrders, and orders mean something for any node."""
+    try:
+        orders = from_content({**to_content(FULL), **changes})
+    except BadOrders:
+        return
+    assert intent_of(orders, "a").known
+    assert from_content(to_content(orders)) == orders
+
+
+def test_nothing_ordered() -> None:
+    """No orders: known, and nothing else."""
+    assert intent_of(Orders(), "a") == Intent(known=True)
+
+
+def test_what_they_mean_for_a_node() -> None:
+    """A node is disabled by its own entry alone; forced only with it; the rest counts for everybody."""
+    for_b = intent_of(FULL, "b")
+    assert (for_b.all_disabled, for_b.disabled_here, for_b.forced) == (True, True, False)
+    assert for_b.switchover == SwitchoverRequest(7, "c")
+    assert (for_b.dead_holder, for_b.clear_hold_down) == (3, 0)
+    for_a = intent_of(FULL, "a")
+    assert (for_a.disabled_here, for_a.forced, for_a.clear_hold_down) == (False, False, 2)
+    assert intent_of(disable_node(Orders(), "a", MARK), "a").forced
+
+
+def test_changes_leave_the_rest_as_it_is() -> None:
+    """Each change is signed and described, and touches nothing but what it names."""
+    changed = disable_node(FULL, "a", MARK)
+    assert (changed.nodes, changed.everywhere) == ({"b": FULL.nodes["b"], "a": MARK}, MARK)
+    assert (changed.by, changed.at, changed.what) == ("alice", 1_700_000_000, "disable a")
+    assert "a" not in FULL.nodes
+    assert enable_node(changed, "a", MARK).nodes == FULL.nodes
+    assert enable_node(FULL, "unheard-of", MARK).nodes == FULL.nodes
+    assert enable_node(FULL, "b", MARK).what == "enable b"
+
+
+def test_the_whole_cluster() -> None:
+    """Disabled and enabled again; nodes that were disabled one by one stay so; a dead holder is named."""
+    changed = disable_all(Orders(nodes=FULL.nodes), MARK)
+    assert (changed.everywhere, changed.what) == (MARK, "disable all")
+    enabled = enable_all(changed, MARK)
+    assert (enabled.everywhere, enabled.nodes, enabled.dead_holder) == (None, FULL.nodes, -1)
+    assert enable_all(changed, MARK, 9).dead_holder == 9
+
+
+def test_a_switchover_names_its_epoch() -> None:
+    """So that it is void in any later one."""
+    assert intent_of(switch_over(Orders(), MARK, 4, ""), "a").switchover == SwitchoverRequest(4, "")
+    assert switch_over(Orders(), MARK, 4, "").what == "switchover of epoch 4 to any fit node"
+    assert switch_over(Orders(), MARK, 4, "b").what == "switchover of epoch 4 to b"
