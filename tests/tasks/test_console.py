@@ -18,8 +18,9 @@ from acmd.core.orders import Disabled, Orders, disable_all, disable_node, intent
 from acmd.core.state import Role, Seen, State, initial_state
 from acmd.core.timing import NS_PER_S
 from acmd.ports import ServiceStatus
-from acmd.tasks.console import About, Console
+from acmd.tasks.console import Console
 from acmd.tasks.heartbeat import Wishes
+from acmd.tasks.snapshot import About, Snapshot
 from acmd.tasks.supervision import Group, Plan, Unit
 from tests.fakes.clock import FakeClock
 from tests.fakes.service import FakeService
@@ -44,18 +45,18 @@ class Desk:
         units = [Unit(FakeService("web"), Plan(), ServiceStatus("web", "active", state="running"))]
         active = Group(units, clock, changed, 0, SteeredDrain(), Log())
         others = Group([], clock, changed, 0, SteeredDrain(), Log(), gated=False)
-        self.console = Console(
+        self.snapshot = Snapshot(
             ABOUT,
             clock,
             self.bench.keeper,
             active,
             others,
             self.wishes,
-            self.log,
             lambda: 2,
             lambda: {"watchdog": "ok", "faults": [], "notes": ["memory: not locked"]},
         )
-        self.bench.keeper.own_file = self.console.own_file
+        self.console = Console(self.snapshot, self.bench.keeper, clock, self.log)
+        self.bench.keeper.own_file = self.snapshot.own_file
 
     def state(self, role: Role = Role.PASSIVE) -> State:
         """The state of node a in that role."""
@@ -70,13 +71,13 @@ class Desk:
         found = obs or Observation(guard=armed() if state.lease else GuardView(alive=True))
         if self.bench.keeper.orders is not None:
             found = found._replace(intent=intent_of(self.bench.keeper.orders, "a"))
-        self.console.latest = (state, found, Decision(state, (), 0, reason))
+        self.snapshot.latest = (state, found, Decision(state, (), 0, reason))
 
     async def peer(self, name: str = "b", *, silent: bool = False, **more: Any) -> None:
         """Another node's file is there and was heard just now, or only found."""
         self.bench.keeper._beats = 0 if silent else 1
         self.bench.put_node(node_file(name, **more))
-        await self.bench.keeper.documents.write_node(to_dict(self.console))
+        await self.bench.keeper.documents.write_node(to_dict(self.snapshot))
         await self.bench.keeper._read_nodes()
 
     async def active(self, **peer: Any) -> None:
@@ -101,9 +102,9 @@ class Desk:
         return answer["error"], answer["remedy"]
 
 
-def to_dict(console: Console) -> dict[str, Any]:
+def to_dict(snapshot: Snapshot) -> dict[str, Any]:
     """This node's own file."""
-    return node_to(console.own_file(1))
+    return node_to(snapshot.own_file(1))
 
 
 # ---------------------------------------------------------------- refusals
@@ -293,7 +294,7 @@ async def test_snapshot_of_the_active_node(clock: FakeClock) -> None:
     assert guard["notes"] == ["memory: not locked"]
     assert shown["storage"] == {"fault": None, "abandoned_workers": 2}
     assert (shown["reason"], shown["reason_code"]) == (status.SENTENCES[Reason.HOLDING], "holding")
-    assert desk.console.holds_lease()
+    assert desk.snapshot.holds_lease()
 
 
 @virtual
@@ -316,7 +317,7 @@ async def test_snapshot_in_trouble(clock: FakeClock) -> None:
     assert shown["maintenance"]["all"]["by"] == "alice"
     assert shown["maintenance"]["nodes"]["b"]["reason"] == "kernel"
     assert (shown["guard"]["alive"], shown["guard"]["watchdog"], shown["lease"]) == (False, "missing", None)
-    assert not desk.console.holds_lease()
+    assert not desk.snapshot.holds_lease()
 
 
 @virtual
@@ -324,8 +325,8 @@ async def test_an_unfit_node_says_why(clock: FakeClock) -> None:
     """What the host itself reports comes first."""
     desk = Desk(clock)
     desk.wishes.fit, desk.wishes.unfit_because = False, "no route to its clients"
-    file = desk.console.own_file(3)
+    file = desk.snapshot.own_file(3)
     assert (file.role, file.fit, file.incarnation, file.beat) == ("starting", False, "", 3)
     desk.show(desk.state())
-    assert desk.console.own_file(4).unfit_because == "no route to its clients"
+    assert desk.snapshot.own_file(4).unfit_because == "no route to its clients"
     assert to_content(Orders())["switchover_epoch"] == -1

@@ -36,8 +36,9 @@ from acmd.drivers.service_job import is_restart
 from acmd.errors import AcmdError
 from acmd.log import Logger
 from acmd.tasks.board import BoardKeeper
-from acmd.tasks.console import About, Console
+from acmd.tasks.console import Console
 from acmd.tasks.heartbeat import Heartbeat, Wishes, World
+from acmd.tasks.snapshot import About, Snapshot
 from acmd.tasks.supervision import Group
 
 CONTROL_SOCKET = "control.sock"
@@ -114,26 +115,26 @@ class Daemon:
             config.timing,
             config.node.name,
             self.changed,
-            own_file=lambda beat: console.own_file(beat),  # noqa: PLW0108 - console is made from board
-            holds_lease=lambda: console.holds_lease(),  # noqa: PLW0108
+            own_file=lambda beat: snapshot.own_file(beat),  # noqa: PLW0108 - it is made from board
+            holds_lease=lambda: snapshot.holds_lease(),  # noqa: PLW0108
             log=self.log,
         )
-        console = Console(
+        snapshot = Snapshot(
             self._about(cluster),
             self.clock,
             board,
             *self._groups,
             self.wishes,
-            self.log,
             store.abandoned,
             guard.details,
         )
+        console = Console(snapshot, board, self.clock, self.log)
         keeping.peers = lambda: tuple(
             heard.file.address for name, heard in board.heard.items() if name != config.node.name
         )
 
         def seen(after: State, obs: Observation, decision: Decision) -> None:
-            self.reporter.seen(console, after, obs, decision)
+            self.reporter.seen(snapshot, after, obs, decision)
             keeping.notice(after)
 
         heartbeat = Heartbeat(

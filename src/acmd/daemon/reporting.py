@@ -10,7 +10,7 @@ from acmd.core.decision import Decision, Reason
 from acmd.core.observation import Observation
 from acmd.core.state import Role, State
 from acmd.ports import Clock, Notifier
-from acmd.tasks.console import Console
+from acmd.tasks.snapshot import Snapshot
 
 
 class Reporter:
@@ -24,12 +24,12 @@ class Reporter:
         self._watchdog_ns = int(os.environ.get("WATCHDOG_USEC", "0")) * 1000 // 3
         self._alive_at = 0
 
-    def seen(self, console: Console, state: State, obs: Observation, decision: Decision) -> None:
+    def seen(self, snapshot: Snapshot, state: State, obs: Observation, decision: Decision) -> None:
         """Called by the heartbeat itself: WATCHDOG=1 is its own sign of life."""
-        before = console.latest
-        console.latest = (state, obs, decision)
+        before = snapshot.latest
+        snapshot.latest = (state, obs, decision)
         if before is None or before[0].role is not state.role:
-            console.board.poke.set()
+            snapshot.board.poke.set()
         told = (state.role, decision.reason, state.storage_fault)
         if told != self._told:
             self._log_change(told, state)

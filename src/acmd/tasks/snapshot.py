@@ -1,0 +1,149 @@
+"""The snapshot of a running daemon: what status, the node file, the health endpoints and the metrics show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from acmd import status
+from acmd.core.decision import Decision
+from acmd.core.nodefile import NodeFile
+from acmd.core.observation import Observation
+from acmd.core.state import State
+from acmd.core.timing import NS_PER_S, elapsed_for_observer_ns
+from acmd.ports import Clock
+from acmd.tasks.board import BoardKeeper
+from acmd.tasks.heartbeat import Wishes
+from acmd.tasks.supervision import Group
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the daemon knows of its configuration and shows."""
+
+    cluster: str
+    cluster_id: str
+    directory: str
+    version: str
+    profile: str
+    last_resort: str
+    pid: int
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """Holds what the last decision rested on, and shows it."""
+
+    about: About
+    clock: Clock
+    board: BoardKeeper
+    active_services: Group
+    other_services: Group
+    wishes: Wishes
+    abandoned: Callable[[], int]
+    guard_says: Callable[[], Mapping[str, Any]]
+    latest: tuple[State, Observation, Decision] | None = None
+
+    def take(self) -> dict[str, Any]:
+        """The status as JSON values."""
+        if self.latest is None:
+            return {"error": "the daemon is starting", "remedy": "ask again in a moment"}
+        state, obs, decision = self.latest
+        now = self.clock.now()
+        about = self.about
+        guard = status.guard_part(state, obs, now, about.last_resort)
+        says = self.guard_says()
+        guard["watchdog"] = says.get("watchdog", "unknown") if guard["watchdog"] == "ok" else "missing"
+        guard["notes"] = [*says.get("faults", ()), *says.get("notes", ())]
+        return {
+            "format": status.FORMAT,
+            "version": about.version,
+            "pid": about.pid,
+            "cluster": {"name": about.cluster, "id": about.cluster_id, "directory": about.directory},
+            "node": state.me.node,
+            "role": state.role.value,
+            "role_since_s": round(elapsed_for_observer_ns(state.role_since, now) / NS_PER_S, 3),
+            "active": status.active_node(state),
+            "epoch": status.epoch_known(state),
+            "reason": status.reason_of(state, decision.reason),
+            "reason_code": decision.reason.value,
+            "lease": status.lease_part(state, now),
+            "nodes": self._nodes(state),
+            "maintenance": self._maintenance(),
+            "guard": guard,
+            "storage": {
+                "fault": state.storage_fault or self.board.fault or None,
+                "abandoned_workers": self.abandoned(),
+            },
+            "timing": {"profile": about.profile, **_timing(state)},
+        }
+
+    def _nodes(self, state: State) -> list[dict[str, Any]]:
+        now = self.clock.now()
+        rows = []
+        for name, heard in sorted(self.board.heard.items()):
+            own = name == state.me.node
+            file = self.own_file(heard.file.beat) if own else heard.file
+            age_s = 0.0 if own else round(elapsed_for_observer_ns(heard.changed_at, now) / NS_PER_S, 3)
+            rows.append(
+                {
+                    "name": name,
+                    "address": file.address,
+                    "role": file.role if own or self.board.alive(heard, now) else "unknown",
+                    "fit": file.fit,
+                    "unfit_because": file.unfit_because,
+                    "last_seen_s": age_s,
+                    "version": file.version,
+                    "services": list(file.services),
+                }
+            )
+        return rows
+
+    def _maintenance(self) -> dict[str, Any]:
+        found = self.board.orders
+        if found is None:
+            return {"all": None, "nodes": {}}
+        return {
+            "all": asdict(found.everywhere) if found.everywhere is not None else None,
+            "nodes": {name: asdict(mark) for name, mark in sorted(found.nodes.items())},
+        }
+
+    def holds_lease(self) -> bool:
+        """Whether this node held the lease when it last decided."""
+        return self.latest is not None and self.latest[0].lease is not None
+
+    def own_file(self, beat: int) -> NodeFile:
+        """This node's file for the others."""
+        state, obs, _ = self.latest if self.latest is not None else (None, None, None)
+        me = state.me if state is not None else None
+        groups = (("active", self.active_services), ("all", self.other_services))
+        return NodeFile(
+            node=self.board.node,
+            address=me.address if me is not None else "",
+            role=state.role.value if state is not None else "starting",
+            fit=self.wishes.fit and obs is not None and obs.guard.alive,
+            unfit_because=self.wishes.unfit_because
+            or ("" if obs is not None and obs.guard.alive else "its guard does not answer"),
+            disabled=obs is not None and obs.intent.disabled_here,
+            version=self.about.version,
+            incarnation=me.incarnation if me is not None else "",
+            boot_id=me.boot_id if me is not None else "",
+            beat=beat,
+            services=tuple(
+                {"name": unit.service.name, "state": unit.status.state, "runs_on": runs_on}
+                for runs_on, group in groups
+                for unit in group.units
+            ),
+        )
+
+
+def _timing(state: State) -> dict[str, float]:
+    timing = state.me.timing
+    return {
+        "heartbeat_s": timing.heartbeat_ns / NS_PER_S,
+        "renew_deadline_s": timing.renew_deadline_ns / NS_PER_S,
+        "kill_deadline_s": timing.kill_deadline_ns / NS_PER_S,
+        "lease_duration_s": timing.lease_duration_ns / NS_PER_S,
+        "takeover_wait_s": timing.takeover_wait_ns / NS_PER_S,
+    }
