@@ -16,6 +16,9 @@ hypothesis.settings.register_profile("dev", deadline=None, print_blob=True)
 hypothesis.settings.register_profile("ci", parent=hypothesis.settings.get_profile("dev"), derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
+FAILED_LIST = "ACMD_FAILED_LIST"
+"""Variable naming a file that gets the id of each failed test, one a line: `.ci/run` tries those again."""
+
 _LAST_WORDS_S = 2.0
 _PYTHON_S_OWN = "multiprocessing.resource_tracker"  # ends with the interpreter
 
@@ -30,6 +33,13 @@ def _ours() -> list[psutil.Process]:
         except psutil.NoSuchProcess:
             continue
     return ours
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note what failed, in whichever phase."""
+    if report.failed and FAILED_LIST in os.environ:
+        with Path(os.environ[FAILED_LIST]).open("a") as failed:
+            failed.write(f"{report.nodeid}\n")
 
 
 def _mounts_below(directory: Path) -> list[str]:
