@@ -47,22 +47,46 @@ def notifier() -> tuple[Notifier, ServiceManager]:
 
 
 def test_what_is_said(systemd: Systemd) -> None:
-    """READY once, STATUS on a change and in one line, WATCHDOG each time, STOPPING."""
+    """READY, STATUS on a change and in one line, STOPPING; each sign of life says everything again."""
     port, made = notifier()
-    for _ in range(3):
+    port.alive()
+    for _ in range(2):
         port.ready()
         port.status("active: holds\nthe lease")
         port.alive()
     port.status("passive")
     port.stopping()
+    port.ready()
+    port.alive()
     heard = systemd.heard()
     assert heard == [
+        "WATCHDOG=1",
         "READY=1",
         "STATUS=active: holds the lease",
-        *["WATCHDOG=1"] * 3,
+        *["READY=1\nSTATUS=active: holds the lease\nWATCHDOG=1"] * 2,
         "STATUS=passive",
         "STOPPING=1",
+        "STATUS=passive\nWATCHDOG=1",
     ]
+    _close(made)
+
+
+def test_readiness_is_said_again(systemd: Systemd) -> None:
+    """Once a second for the first minute, since PID 1 may have missed it; then with the signs of life only."""
+    now_s = [100.0]
+    made = ServiceManager(lambda: now_s[0])
+    made.ready_again()
+    assert systemd.heard() == []
+    heard = []
+    for _ in range(4 * 100):
+        made.ready()
+        heard += systemd.heard()
+        now_s[0] += 0.25
+    assert heard == ["READY=1"] * 61
+    made.ready_again()
+    made.stopping()
+    made.ready_again()
+    assert systemd.heard() == ["READY=1", "STOPPING=1"]
     _close(made)
 
 
