@@ -72,7 +72,7 @@ def test_what_is_said(systemd: Systemd) -> None:
 
 
 def test_readiness_is_said_again(systemd: Systemd) -> None:
-    """Once a second for the first minute, since PID 1 may have missed it; then with the signs of life only."""
+    """Once a second for the first minute, since PID 1 may have missed it; then with signs of life only."""
     now_s = [100.0]
     made = ServiceManager(lambda: now_s[0])
     made.ready_again()
