@@ -70,6 +70,7 @@ class Machine:
             "INIT_SCOPE": str(self.cgroup.unified / "payload/init.scope"),
             "KEEP_PROCS": " ".join(map(str, self.keeper_cgroup.procs_files())),
             "REPO": str(REPO),
+            "WITNESS": str(self.run.parent / "witness"),
             "AUTO_BOOT": "1" if self.auto_boot else "0",
             **self.shared.keeper_variables(),
         }
@@ -118,7 +119,7 @@ class Machine:
             state = (done.stdout + done.stderr).strip() if done else "no answer"
             if state == "running" and (not after_boot_id or self._boot_id_is_new(after_boot_id, deadline)):
                 return
-            if state == "degraded":
+            if state == "degraded" and (not after_boot_id or self._boot_id_is_new(after_boot_id, deadline)):
                 failed = self.exec(["systemctl", "--failed", "--no-legend", "--plain"]).stdout
                 raise HostError(f"{self.name} is degraded: {failed}")
             time.sleep(0.02)

@@ -24,6 +24,7 @@ EVERY_OP = (
     "rename", "setattr", "unlink", "write",
 )  # fmt: skip
 LATE_S = 0.1  # how late the guard may be
+TAKEOVER_LIMIT_S = 30.0  # of a claim, on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -132,14 +133,16 @@ def test_short_freezes(cluster: Cluster) -> None:
 
 
 def test_a_freeze_past_the_kill_deadline(cluster: Cluster) -> None:
-    """Thawed before W, the guard acts at once, and the peer takes over without an overlap."""
-    active, peer = cluster.start()
+    """Thawed before W, the guard acts at once; then either node claims, and never both."""
+    active, _ = cluster.start()
     active.freeze()
     time.sleep(KILL_S + 0.05)
     active.thaw()
     thawed_ns = time.monotonic_ns()
-    cluster.wait_active(peer)
-    assert cluster.assert_alone()[0].last_ns - thawed_ns < LATE_S * NS_PER_S
+    wait_for(lambda: len(cluster.runs()) > 1, TAKEOVER_LIMIT_S, f"another epoch; {cluster.says()}")
+    first, second = cluster.assert_alone()
+    assert first.last_ns - thawed_ns < LATE_S * NS_PER_S
+    assert second.epoch > first.epoch
 
 
 def test_a_freeze_past_everything(cluster: Cluster) -> None:

@@ -14,6 +14,8 @@ from tests.hosts.bed import Bed, clean, leftovers
 from tests.hosts.host import Host
 from tests.hosts.image import REPO, Template
 
+REBOOT_LIMIT_S = 180.0  # an orderly one waits for each unit's stop; the machine may be busy
+
 
 def _machine_state() -> tuple[str, str]:
     return Path("/proc/sys/kernel/random/boot_id").read_text(), Path("/proc/1/stat").read_text().split()[21]
@@ -50,8 +52,9 @@ def test_a_reset_from_inside_ends_that_host_only(pair: Bed, command: str) -> Non
     alpha, beta = pair.hosts
     machine, peer, old = _machine_state(), beta.boot_id(), alpha.boot_id()
     alpha.exec("ip address add 10.99.0.77/24 dev host0")
-    alpha.exec(command, check=False, timeout_s=10)
-    alpha.wait_running(after_boot_id=old)
+    # Detached: what asked goes down with the host, and on a busy machine nobody knows when.
+    alpha.exec(f"nohup {command} >/dev/null 2>&1 &", check=False)
+    alpha.wait_running(REBOOT_LIMIT_S, after_boot_id=old)
     assert alpha.boot_id() != old
     assert (beta.boot_id(), _machine_state()) == (peer, machine)
     assert "10.99.0.77" not in alpha.exec("ip -4 address").stdout, "a reset forgets virtual addresses"
@@ -65,8 +68,8 @@ def test_the_reboot_call_itself_ends_that_host_only(pair: Bed) -> None:
     alpha, beta = pair.hosts
     machine, peer, old = _machine_state(), beta.boot_id(), alpha.boot_id()
     call = "import ctypes; ctypes.CDLL(None).reboot(0x01234567)"
-    alpha.exec(["systemd-run", "-q", "python3", "-c", call], check=False, timeout_s=10)
-    alpha.wait_running(after_boot_id=old)
+    alpha.exec(["systemd-run", "-q", "--no-block", "python3", "-c", call], check=False)
+    alpha.wait_running(REBOOT_LIMIT_S, after_boot_id=old)
     assert (beta.boot_id(), _machine_state()) == (peer, machine)
 
 
