@@ -62,6 +62,7 @@ def _watch(config: Config, entry: ServiceSettings, unit: Unit, probe: ProbeSetti
         entry.start_timeout_s,
         group.poke,
         group.log,
+        group.clock,
     )
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from acmd.core.timing import Instant
-from acmd.tasks.unit import Unit
+from acmd.ports import Clock
+from acmd.tasks.unit import Probed, Unit
 
 
 class Reading(Protocol):
@@ -76,6 +77,7 @@ class Watch:
     grace_s: float
     poke: asyncio.Event
     log: Callable[..., None]
+    clock: Clock | None = None  # for the age of the newest reading
     _run: Instant | None = None  # since when the run of the service that is judged goes on
     _began_s: float = 0.0
     _proven: bool = False  # this run of the service gave a good reading once
@@ -96,6 +98,8 @@ class Watch:
         reading = await self.probe.run()
         if not unit.up or unit.since != self._run:
             return  # it says nothing of what runs now
+        if self.clock is not None:
+            unit.probed[self.probe.name] = Probed(reading.ok, reading.detail, self.clock.now())
         self._proven = self._proven or reading.ok
         age_s = max(asyncio.get_running_loop().time() - self._began_s, unit.status.since_s)
         if not self._proven and age_s < self.grace_s:

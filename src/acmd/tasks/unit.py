@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from acmd.core.restart import Budget, Failures
 from acmd.core.timing import NS_PER_S, Instant
@@ -24,6 +24,15 @@ class Plan:
     critical: bool = True  # a spent budget costs the lease
 
 
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What the newest run of one probe came to, for people."""
+
+    ok: bool
+    detail: str
+    at: Instant
+
+
 @dataclass(slots=True)
 class Unit:
     """One service and what supervision remembers of it."""
@@ -42,6 +51,7 @@ class Unit:
     restart: str = ""  # why it is to be started anew though nothing is wrong with it
     stray: bool = False  # runs without a lease, and nobody of acmd's started it
     seen_gone: bool = False  # since the mode in force was taken over
+    probed: dict[str, Probed] = field(default_factory=dict)  # by the probe's name
 
     @property
     def up(self) -> bool:
