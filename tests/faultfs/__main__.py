@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ async def serve(arguments: argparse.Namespace) -> None:
     injector = Injector()
     pyfuse3.asyncio.enable()
     options = {*pyfuse3.default_options, "fsname=acmd-faultfs"}
+    if os.geteuid() == 0:
+        options.add("allow_other")  # services have users of their own
     pyfuse3.init(Passthrough(str(arguments.backing), injector), str(arguments.mountpoint), options)
 
     async def on_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -69,6 +69,11 @@ class Passthrough(pyfuse3.Operations):
         self._paths.setdefault(entry.st_ino, set()).add(path)
         return entry
 
+    def _give(self, path: str, ctx: Any) -> None:
+        """To whoever asked for it, as far as this process may."""
+        if os.geteuid() == 0 and (ctx.uid, ctx.gid) != (0, 0):
+            os.chown(self._real(path), ctx.uid, ctx.gid)
+
     async def _do(self, op: str, path: str, perform: Callable[[], Any], torn: Any = None) -> Any:
         try:
             return await self._injector.apply(op, path, perform, torn)
@@ -95,6 +100,9 @@ class Passthrough(pyfuse3.Operations):
                 os.truncate(self._real(path), attr.st_size)
             if fields.update_mode:
                 os.chmod(self._real(path), stat.S_IMODE(attr.st_mode))
+            if fields.update_uid or fields.update_gid:
+                owner = attr.st_uid if fields.update_uid else -1
+                os.chown(self._real(path), owner, attr.st_gid if fields.update_gid else -1)
             return self._known(path)
 
         return await self._do("setattr", path, perform)
@@ -135,6 +143,7 @@ class Passthrough(pyfuse3.Operations):
 
         def perform() -> Any:
             os.mkdir(self._real(path), mode & ~ctx.umask)
+            self._give(path, ctx)
             return self._known(path)
 
         return await self._do("mkdir", path, perform)
@@ -199,6 +208,7 @@ class Passthrough(pyfuse3.Operations):
         def perform() -> Any:
             kept = (flags & _KEPT_FLAGS) | os.O_CREAT | (flags & os.O_EXCL)
             info = self._opened(path, os.open(self._real(path), kept, mode & ~ctx.umask))
+            self._give(path, ctx)
             return info, self._known(path)
 
         return await self._do("create", path, perform)

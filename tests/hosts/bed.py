@@ -68,6 +68,7 @@ class Bed:
         self.name = PREFIX + secrets.token_hex(3)
         self.run = run_root() / self.name
         self.shared = self.run / "shared"
+        self.witness = self.run / "witness"
         self.network = Network(self.name)
         self.hosts: list[Host] = []
         self._names = list(names)
@@ -120,7 +121,7 @@ class Bed:
         self.network.heal()
         for host in self.hosts:
             host.reset()
-        for path in self.shared.iterdir():
+        for path in (*self.shared.iterdir(), *self.witness.iterdir()):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def remove(self) -> None:
@@ -137,8 +138,9 @@ class Bed:
         unnamed.rename(self.run)
         # World-writable like the export of a file server that squashes nobody: services run as their own
         # users.
-        self.shared.mkdir()
-        self.shared.chmod(0o777)
+        for directory in (self.shared, self.witness):
+            directory.mkdir()
+            directory.chmod(0o777)
         self.network.create()
         addresses = {name: f"{SUBNET}.{index}" for index, name in enumerate(self._names, start=1)}
         known = "127.0.0.1 localhost\n" + "".join(

@@ -5,7 +5,7 @@
 # Outlives the host's SIGKILL by milliseconds only, and is not in the host's cgroup: a frozen host's keeper is not.
 set -eu
 # Variables: NAME MACHINE_ID ADDRESS RUN DISK LOWER NETNS HOST_PROCS KEEP_PROCS INIT_SCOPE SHARED REPO FAULTFS PYTHON
-# AUTO_BOOT
+# AUTO_BOOT WITNESS
 for file in $KEEP_PROCS; do echo $$ > "$file"; done
 mkdir -p "$RUN/disk" "$RUN/root" "$RUN/shared"
 # nspawn keeps directories here by the host's name; the machine's own must not see them.
@@ -86,7 +86,7 @@ while :; do
             --uuid="$MACHINE_ID" --boot --register=no --keep-unit --network-namespace-path="/run/netns/$NETNS" \
             --resolv-conf=off --timezone=off --link-journal=no --console=pipe \
             --capability=CAP_NET_ADMIN,CAP_IPC_LOCK --drop-capability=CAP_SYS_MODULE,CAP_SYS_TIME \
-            --bind="$RUN/shared:/shared" --bind=/dev/fuse --bind-ro="$REPO:/repo" "${sysrq[@]}"
+            --bind="$RUN/shared:/shared" --bind="$WITNESS:/witness" --bind=/dev/fuse --bind-ro="$REPO:/repo" "${sysrq[@]}"
     ) || status=$?
     card down # A host that is off answers neither ARP nor ping.
     [ -z "$watcher" ] || kill "$watcher" 2>/dev/null || true
