@@ -8,7 +8,14 @@ from acmd.core.decision import Reason
 from acmd.core.lease import LeaseState, Record
 from acmd.core.observation import Observation
 from acmd.core.state import Role, State
-from acmd.core.timing import NS_PER_MS, NS_PER_S, Instant, elapsed_for_holder_ns, elapsed_for_observer_ns
+from acmd.core.timing import (
+    NS_PER_MS,
+    NS_PER_S,
+    Instant,
+    elapsed_for_holder_ns,
+    elapsed_for_observer_ns,
+    may_start,
+)
 
 FORMAT = 1
 
@@ -89,6 +96,7 @@ def lease_part(state: State, now: Instant) -> dict[str, Any] | None:
             "remaining_s": _s(timing.renew_deadline_ns - elapsed_ns),
             "expires_in_s": _s(timing.lease_duration_ns - elapsed_ns),
             "unfenced": list(lease.unfenced),
+            "claimed_at": lease.claimed_at or None,
         }
     if seen is None or seen.record is None:
         return None
@@ -102,6 +110,7 @@ def lease_part(state: State, now: Instant) -> dict[str, Any] | None:
         "remaining_s": _s(seen.record.duration_ms * NS_PER_MS - elapsed_ns) if held else None,
         "expires_in_s": _s(seen.wait_ns - elapsed_ns) if held else None,
         "unfenced": list(seen.record.unfenced),
+        "claimed_at": seen.record.claimed_at or None,
     }
 
 
@@ -113,6 +122,29 @@ def active_node(state: State) -> str | None:
     if seen is None or seen.record is None or seen.record.state is LeaseState.RELEASED:
         return None
     return seen.record.holder
+
+
+def serves(state: State, now: Instant) -> bool:
+    """Whether this node is active at this moment: its services may run, and it does not give them up.
+
+    Asked with the time of the question: past the renew deadline the answer is no, whatever was decided last.
+    """
+    if state.lease is None:
+        return False
+    if state.role is Role.DETACHED:
+        return True
+    if state.role is Role.REATTACHING and state.lease.detached:
+        return True
+    renewed = may_start(state.lease.issued, now, state.me.timing.renew_deadline_ns)
+    return renewed and state.role in (Role.ACTIVE, Role.REATTACHING)
+
+
+def hold_down_part(state: State, now: Instant) -> dict[str, Any] | None:
+    """How long this node still stays out of elections; None when it does not."""
+    if state.hold_down_since is None:
+        return None
+    left_ns = state.hold_down_ns - elapsed_for_observer_ns(state.hold_down_since, now)
+    return {"remaining_s": _s(max(0, left_ns)), "failures": state.failures}
 
 
 def epoch_known(state: State) -> int | None:
@@ -151,6 +183,7 @@ def record_part(record: Record) -> dict[str, Any]:
         "remaining_s": None,
         "expires_in_s": None,
         "unfenced": list(record.unfenced),
+        "claimed_at": record.claimed_at or None,
     }
 
 

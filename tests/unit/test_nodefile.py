@@ -22,7 +22,7 @@ def test_what_is_written_is_read() -> None:
     assert from_content(json.loads(json.dumps(to_content(GOOD)))) == GOOD
 
 
-@pytest.mark.parametrize("key", [key for key in to_content(GOOD) if key != "services"])
+@pytest.mark.parametrize("key", [key for key in to_content(GOOD) if key not in {"services", "held_down"}])
 @pytest.mark.parametrize("value", [None, 1.5, [], {}])
 def test_a_field_of_the_wrong_type(key: str, value: object) -> None:
     """The file is ignored, and the reason names the field."""
@@ -52,6 +52,17 @@ def test_what_is_kept_is_bounded() -> None:
     assert found.services[1] == {"name": "n" * TEXT_LIMIT, "state": "", "runs_on": ""}
 
 
+def test_what_is_particular_of_a_service_is_kept() -> None:
+    """Since when, restarts, detail and the last probe; nonsense in their place is left out or put right."""
+    probe = {"name": "http", "ok": True, "detail": "", "age_s": 0.5}
+    whole = {**SERVICE, "since_s": 3.5, "restarts": 2, "detail": "exit code 1", "probes": [probe]}
+    bad = {**SERVICE, "since_s": "3", "restarts": True, "detail": 7, "probes": [3, {"ok": 1, "age_s": -1}]}
+    found = from_content({**to_content(GOOD), "services": [whole, bad]})
+    assert isinstance(found, NodeFile)
+    assert found.services[0] == whole
+    assert found.services[1] == {**SERVICE, "probes": [{"name": "", "ok": False, "detail": "", "age_s": 0.0}]}
+
+
 @given(st.dictionaries(st.sampled_from(sorted(to_content(GOOD))), JSON))
 def test_whatever_a_file_holds(changes: dict[str, Any]) -> None:
     """Any JSON is a node file that can be written again, or a reason."""
@@ -60,3 +71,14 @@ def test_whatever_a_file_holds(changes: dict[str, Any]) -> None:
         assert found
     else:
         assert from_content(json.loads(json.dumps(to_content(found)))) == found
+
+
+def test_what_an_earlier_version_does_not_say() -> None:
+    """Neither a hold-down nor services held by an operator: as if there were none."""
+    content = to_content(GOOD)
+    del content["held_down"]
+    assert from_content(content) == GOOD
+    held = from_content({**to_content(GOOD), "held_down": True, "services": [{**SERVICE, "held": "paused"}]})
+    assert isinstance(held, NodeFile)
+    assert held.held_down
+    assert held.services == ({**SERVICE, "held": "paused"},)

@@ -62,6 +62,7 @@ def test_the_own_lease() -> None:
         "remaining_s": 3.5,
         "expires_in_s": 9.5,
         "unfenced": ["b"],
+        "claimed_at": None,
     }
 
 

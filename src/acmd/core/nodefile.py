@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 TEXT_LIMIT = 400
+PROBES_LIMIT = 8
+_TEXTS = ("detail", "paused")
+_NUMBERS = ("since_s", "restarts")
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class NodeFile:
     boot_id: str
     beat: int
     services: tuple[dict[str, Any], ...] = field(default=())
+    held_down: bool = False  # it gave up after failures and stays out of elections for a while
 
 
 _FIELDS: tuple[tuple[str, type], ...] = (
@@ -56,11 +60,13 @@ def from_content(content: dict[str, Any]) -> NodeFile | str:
     if not isinstance(services, list):
         return "services is not a list"
     kept = tuple(_service(entry) for entry in services[:100] if isinstance(entry, dict))
-    return NodeFile(**values, services=kept)
+    return NodeFile(**values, services=kept, held_down=content.get("held_down") is True)
 
 
 def _service(entry: dict[str, Any]) -> dict[str, Any]:
-    return {key: _text(entry.get(key)) for key in ("name", "state", "runs_on")}
+    known = {key: _text(entry.get(key)) for key in ("name", "state", "runs_on")}
+    held = _text(entry.get("held"))
+    return {**known, "held": held} if held else known
 
 
 def _text(value: Any) -> str:
