@@ -134,9 +134,21 @@ def test_hold_down_grows_ends_and_is_cleared() -> None:
         node.state = turn.s
     node.settle(590)
     assert node.turn(590).reason is Reason.HOLD_DOWN
-    node.settle(591, intent=Intent(clear_hold_down=1))
+    node.settle(591, intent=Intent(known=False, clear_hold_down=0))
+    node.settle(592, intent=Intent(clear_hold_down=1))
     assert node.state.lease is not None
     assert (node.state.failures, node.state.hold_down_since) == (0, None)
+
+
+def test_an_order_from_before_the_start_clears_nothing() -> None:
+    """What an operator cleared once does not undo the hold-down of a daemon that starts later."""
+    node = watcher(RELEASED, intent=Intent(known=False))
+    node.state.hold_down_since, node.state.hold_down_ns = at(0), 30 * NS_PER_S
+    node.settle(1)
+    node.settle(2, intent=Intent(clear_hold_down=3))
+    assert node.turn(2).reason is Reason.HOLD_DOWN
+    node.settle(3, intent=Intent(clear_hold_down=4))
+    assert node.state.hold_down_since is None
 
 
 def test_hold_down_ends_by_itself() -> None:

@@ -126,6 +126,33 @@ def test_every_record_repeats_the_set() -> None:
     assert (node.written().state, node.written().unfenced) == (LeaseState.RELEASED, ("b", "c"))
 
 
+def active_beside_unfenced(since: float | None = -5, **changes: Any) -> Node:
+    """An active node whose record names b and c; `since` is when the epoch before it stood still."""
+    node = holder(mine=lease(unfenced=("b", "c")), **changes)
+    node.state.fence_since = None if since is None else at(since)
+    return node
+
+
+@pytest.mark.parametrize("me", [ME, REQUIRED], ids=["off", "required"])
+def test_an_active_node_drops_a_host_once_confirmed(me: Self) -> None:
+    """'an entry goes only after a fence agent, or an operator's word': also when that comes late."""
+    node = active_beside_unfenced(me=me)
+    effects = node.turn(1, fenced=(Fenced("b", at(0)),)).effects
+    assert first(effects, Remember) >= 0
+    assert first(effects, Fence) == -1
+    node.settle(2)
+    assert node.role() is Role.ACTIVE
+    assert node.written().unfenced == ("c",)
+
+
+@pytest.mark.parametrize(("since", "asked"), [(-5, -6), (None, 0)], ids=["an-older-word", "nobody-knows-when"])
+def test_an_active_node_keeps_what_is_not_confirmed(since: float | None, asked: float) -> None:
+    """A word about the time before the observation says nothing of the epoch after it."""
+    node = active_beside_unfenced(since, fenced=(Fenced("b", at(asked)),))
+    node.settle(1)
+    assert node.written().unfenced == ("b", "c")
+
+
 def promoting(me: Self, **world: Any) -> Node:
     """A node that won epoch 7 by expiry: b is unfenced; nothing is armed or started."""
     world.setdefault("has_fence_agent", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,12 +15,16 @@ from acmd.core.orders import (
     BadOrders,
     Disabled,
     Orders,
+    clear_hold_down,
     disable_all,
     disable_node,
     enable_all,
     enable_node,
+    ended_by_time,
+    forget_node,
     from_content,
     intent_of,
+    override_interlock,
     switch_over,
     to_content,
 )
@@ -35,6 +40,7 @@ FULL = Orders(
     switchover_to="c",
     dead_holder=3,
     hold_downs_cleared={"a": 2},
+    interlock_override=6,
 )
 
 
@@ -44,7 +50,7 @@ def test_what_is_written_is_read() -> None:
         assert from_content(json.loads(json.dumps(to_content(orders)))) == orders
 
 
-@pytest.mark.parametrize("key", sorted(to_content(FULL)))
+@pytest.mark.parametrize("key", sorted({*to_content(FULL)} - {"interlock_override"}))
 def test_incomplete_orders_are_refused(key: str) -> None:
     """Each part must be there."""
     content = to_content(FULL)
@@ -72,6 +78,8 @@ def test_incomplete_orders_are_refused(key: str) -> None:
         ("dead_holder", "3"),
         ("hold_downs_cleared", {"a": "2"}),
         ("hold_downs_cleared", [1]),
+        ("interlock_override", "6"),
+        ("everywhere", {"by": "x", "at": 1, "reason": "", "forced": True, "until": "noon"}),
     ],
 )
 def test_orders_of_the_wrong_type_are_refused(key: str, value: object) -> None:
@@ -139,3 +147,54 @@ def test_a_switchover_names_its_epoch() -> None:
     assert intent_of(switch_over(Orders(), MARK, 4, ""), "a").switchover == SwitchoverRequest(4, "")
     assert switch_over(Orders(), MARK, 4, "").what == "switchover of epoch 4 to any fit node"
     assert switch_over(Orders(), MARK, 4, "b").what == "switchover of epoch 4 to b"
+
+
+def test_orders_of_an_earlier_version_are_followed() -> None:
+    """What it did not know is as if it were not ordered."""
+    content = to_content(FULL)
+    del content["interlock_override"], content["everywhere"]["until"], content["nodes"]["b"]["until"]
+    assert from_content(content) == replace(FULL, interlock_override=-1)
+
+
+def test_a_hold_down_is_cleared_by_counting() -> None:
+    """Each such order counts, so that a second one is not taken for the first."""
+    changed = clear_hold_down(clear_hold_down(FULL, MARK, "a"), MARK, "b")
+    assert changed.hold_downs_cleared == {"a": 3, "b": 1}
+    assert changed.what == "clear the hold-down of b"
+
+
+def test_an_override_names_its_epoch() -> None:
+    """So that the next takeover asks again."""
+    changed = override_interlock(FULL, MARK, 9)
+    assert (changed.interlock_override, changed.what) == (9, "override the interlock for epoch 9")
+
+
+def test_a_node_is_forgotten() -> None:
+    """Nothing that names it is left; other nodes' orders are."""
+    marked = disable_node(FULL, "a", MARK)
+    changed = forget_node(marked, MARK, "a")
+    assert (changed.nodes, changed.hold_downs_cleared) == (FULL.nodes, {})
+    assert (changed.everywhere, changed.what) == (MARK, "forget a")
+
+
+def until(second: int) -> Disabled:
+    """A maintenance that ends by itself."""
+    return replace(MARK, until=second)
+
+
+def test_maintenance_ends_by_itself() -> None:
+    """At its second, not before; signed by the node that ended it; nothing else changes."""
+    orders = Orders(everywhere=until(100), nodes={"a": until(50), "b": until(50)})
+    assert ended_by_time(orders, "a", 49, ends_all=True) is orders
+    first = ended_by_time(orders, "a", 50, ends_all=False)
+    assert (set(first.nodes), first.what, first.by) == ({"b"}, "enable a", "acmd on a")
+    assert ended_by_time(first, "a", 100, ends_all=False) is first
+    second = ended_by_time(first, "a", 100, ends_all=True)
+    assert (second.everywhere, set(second.nodes), second.what) == (None, {"b"}, "enable all")
+
+
+def test_maintenance_without_an_end() -> None:
+    """It lasts until somebody ends it."""
+    orders = Orders(everywhere=MARK, nodes={"a": MARK})
+    assert ended_by_time(orders, "a", 2**40, ends_all=True) is orders
+    assert ended_by_time(Orders(), "a", 2**40, ends_all=True) == Orders()

@@ -41,9 +41,10 @@ def blocker(turn: Turn) -> Reason:
 
 def _held_down(turn: Turn) -> bool:
     s = turn.s
-    if turn.obs.intent.clear_hold_down > s.cleared:
+    if turn.obs.intent.known and turn.obs.intent.clear_hold_down > s.cleared:
+        if s.cleared >= 0:  # those given before this start speak of an earlier hold-down
+            s.hold_down_since, s.failures = None, 0
         s.cleared = turn.obs.intent.clear_hold_down
-        s.hold_down_since, s.failures = None, 0
     if s.hold_down_since is None:
         return False
     if elapsed_for_observer_ns(s.hold_down_since, turn.now) < s.hold_down_ns:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from acmd.core.claiming import remaining_unfenced
 from acmd.core.decision import Arm, Disarm, Exit, Fence, Reason, Supervise
 from acmd.core.lease import EVERY_HOST
 from acmd.core.observation import Gate, Leave, Mode
-from acmd.core.renewal import renew, wants_detached
+from acmd.core.renewal import drop_confirmed, renew, wants_detached
 from acmd.core.state import FencingPolicy, Lease, Role
 from acmd.core.timing import elapsed_for_holder_ns
 from acmd.core.turn import Turn
@@ -90,13 +89,9 @@ def _fencing_settled(turn: Turn, lease: Lease) -> bool:
     s, obs, me = turn.s, turn.obs, turn.s.me
     if me.fencing is FencingPolicy.OFF or not lease.unfenced:
         return True
-    if s.fence_since is not None:
-        left = remaining_unfenced(lease.unfenced, obs.fenced, obs.peers, s.fence_since)
-        if left != lease.unfenced:
-            s.lease = lease = lease._replace(unfenced=left)
-            turn.remember()
-        if not left:
-            return True
+    lease = drop_confirmed(turn, lease)
+    if not lease.unfenced:
+        return True
     failed = obs.fencing_failed or elapsed_for_holder_ns(s.role_since, turn.now) > me.fence_limit_ns
     if failed and me.fencing is FencingPolicy.BEST_EFFORT:
         return True
@@ -127,6 +122,7 @@ def active(turn: Turn) -> None:
         return
     if obs.services.mode is not Mode.RUN or obs.services.epoch != lease.epoch:
         turn.effects.append(Supervise(Mode.RUN, lease.epoch, lease.issued))
+    drop_confirmed(turn, lease)
     active_ns = elapsed_for_holder_ns(s.role_since, turn.now)
     if active_ns > s.me.longest_hold_down_ns:
         s.failures = 0

@@ -14,12 +14,17 @@ from acmd.core.observation import Intent, SwitchoverRequest
 
 @dataclass(frozen=True)
 class Disabled:
-    """Who disabled something, when (wall clock, for people) and why."""
+    """Who disabled something, when (wall clock, for people) and why.
+
+    `until`: when it ends by itself, in seconds since 1970 by the wall clock of the node that ends it
+    (`ended_by_time` says which); 0: it does not.
+    """
 
     by: str
     at: int
     reason: str = ""
     forced: bool = False
+    until: int = 0
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Orders:
     switchover_to: str = ""
     dead_holder: int = -1
     hold_downs_cleared: dict[str, int] = field(default_factory=dict)
+    interlock_override: int = -1  # the epoch that is to end although the interlock blocks
 
 
 class BadOrders(ValueError):
@@ -57,6 +63,7 @@ def from_content(content: dict[str, Any]) -> Orders:
             hold_downs_cleared={
                 _text(name): _number(count) for name, count in content["hold_downs_cleared"].items()
             },
+            interlock_override=_number(content.get("interlock_override", -1)),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise BadOrders(f"it is incomplete or of the wrong type: {error}") from None
@@ -82,7 +89,8 @@ def _number(value: Any) -> int:
 def _disabled(value: Any) -> Disabled:
     if type(value.get("forced")) is not bool:
         raise TypeError("forced is not true or false")
-    return Disabled(_text(value["by"]), _number(value["at"]), _text(value["reason"]), value["forced"])
+    until = _number(value.get("until", 0))
+    return Disabled(_text(value["by"]), _number(value["at"]), _text(value["reason"]), value["forced"], until)
 
 
 def intent_of(orders: Orders, node: str) -> Intent:
@@ -131,6 +139,39 @@ def switch_over(orders: Orders, mark: Disabled, epoch: int, target: str) -> Orde
     """Move the services once; void in any other epoch."""
     what = f"switchover of epoch {epoch} to {target or 'any fit node'}"
     return _signed(orders, mark, what, switchover_epoch=epoch, switchover_to=target)
+
+
+def clear_hold_down(orders: Orders, mark: Disabled, node: str) -> Orders:
+    """This node may be a candidate again although it gave up after failures."""
+    counts = {**orders.hold_downs_cleared, node: orders.hold_downs_cleared.get(node, 0) + 1}
+    return _signed(orders, mark, f"clear the hold-down of {node}", hold_downs_cleared=counts)
+
+
+def override_interlock(orders: Orders, mark: Disabled, epoch: int) -> Orders:
+    """Whoever takes over from this epoch does so although an interlock blocks; void in any other one."""
+    return _signed(orders, mark, f"override the interlock for epoch {epoch}", interlock_override=epoch)
+
+
+def forget_node(orders: Orders, mark: Disabled, node: str) -> Orders:
+    """Nothing that was ordered for this node stays."""
+    nodes = {name: value for name, value in orders.nodes.items() if name != node}
+    cleared = {name: count for name, count in orders.hold_downs_cleared.items() if name != node}
+    return _signed(orders, mark, f"forget {node}", nodes=nodes, hold_downs_cleared=cleared)
+
+
+def ended_by_time(orders: Orders, node: str, now: int, *, ends_all: bool) -> Orders:
+    """The orders without what has ended by itself at `now`, this node's wall clock; the same when nothing has.
+
+    A node ends its own; that of all is ended by the node that keeps the lease (`ends_all`). A clock that is
+    wrong ends it early or late and does no more: enabling is an order like any other.
+    """
+    mark = orders.everywhere
+    if ends_all and mark is not None and 0 < mark.until <= now:
+        return enable_all(orders, Disabled(f"acmd on {node}", now))
+    own = orders.nodes.get(node)
+    if own is not None and 0 < own.until <= now:
+        return enable_node(orders, node, Disabled(f"acmd on {node}", now))
+    return orders
 
 
 def _signed(orders: Orders, mark: Disabled, what: str, **changes: Any) -> Orders:

@@ -7,6 +7,7 @@ than the moment from which the new deadline counts.
 from __future__ import annotations
 
 from acmd.core.calls import Fault, Kind, Listing, ReadBack
+from acmd.core.claiming import remaining_unfenced
 from acmd.core.decision import Arm, Disarm, Reason, Supervise
 from acmd.core.lease import LeaseState, Record, decode
 from acmd.core.observation import Leave, Mode, Outcome
@@ -196,3 +197,15 @@ def _detached(turn: Turn, epoch: int) -> None:
         turn.become(Role.DETACHED)
     turn.effects.append(Disarm(epoch, detached=True))
     turn.effects.append(Supervise(Mode.HANDS_OFF, epoch))
+
+
+def drop_confirmed(turn: Turn, lease: Lease) -> Lease:
+    """Hosts confirmed off since the epoch before this one was seen to stand still leave the list."""
+    s = turn.s
+    if not lease.unfenced or s.fence_since is None:
+        return lease
+    left = remaining_unfenced(lease.unfenced, turn.obs.fenced, turn.obs.peers, s.fence_since)
+    if left != lease.unfenced:
+        s.lease = lease = lease._replace(unfenced=left)
+        turn.remember()
+    return lease

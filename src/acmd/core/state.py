@@ -201,7 +201,7 @@ class State:
     storage_fault: str
     void_before: int  # outcomes of calls with a lower number were asked for in another role
     detach_confirmed: bool  # this start of the daemon saw `detached` acknowledged
-    cleared: int  # the last operator's command to clear a hold-down that was obeyed
+    cleared: int  # how many operators' commands to clear a hold-down are obeyed or older; -1: not known yet
     fast_poll_since: Instant | None
     standing: str  # a Reason's value: why a passive node was no candidate when it last could tell
     cause: str  # why the epoch ends (a Reason's value), while it is being given up
@@ -236,7 +236,7 @@ def initial_state(me: Self, now: Instant, highest_epoch: int = -1) -> State:
     state.storage_fault = ""
     state.void_before = 0
     state.detach_confirmed = False
-    state.cleared = 0
+    state.cleared = -1
     state.cause = ""
     state.standing = "starting"
     return state
