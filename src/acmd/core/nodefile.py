@@ -7,7 +7,7 @@ from typing import Any
 
 TEXT_LIMIT = 400
 PROBES_LIMIT = 8
-_TEXTS = ("detail", "paused")
+_TEXTS = ("held", "detail")
 _NUMBERS = ("since_s", "restarts")
 
 
@@ -64,9 +64,28 @@ def from_content(content: dict[str, Any]) -> NodeFile | str:
 
 
 def _service(entry: dict[str, Any]) -> dict[str, Any]:
-    known = {key: _text(entry.get(key)) for key in ("name", "state", "runs_on")}
-    held = _text(entry.get("held"))
-    return {**known, "held": held} if held else known
+    """Name, state and where it runs; beside that what there is and makes sense."""
+    kept: dict[str, Any] = {key: _text(entry.get(key)) for key in ("name", "state", "runs_on")}
+    kept.update({key: _text(entry[key]) for key in _TEXTS if _text(entry.get(key))})
+    kept.update({key: entry[key] for key in _NUMBERS if _counts(entry.get(key))})
+    probes = entry.get("probes")
+    if isinstance(probes, list):
+        kept["probes"] = [_probe(probe) for probe in probes[:PROBES_LIMIT] if isinstance(probe, dict)]
+    return kept
+
+
+def _probe(entry: dict[str, Any]) -> dict[str, Any]:
+    age_s = entry.get("age_s")
+    return {
+        "name": _text(entry.get("name")),
+        "ok": entry.get("ok") is True,
+        "detail": _text(entry.get("detail")),
+        "age_s": age_s if _counts(age_s) else 0.0,
+    }
+
+
+def _counts(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < 1e12
 
 
 def _text(value: Any) -> str:
