@@ -286,7 +286,8 @@ async def test_snapshot_of_the_active_node(clock: FakeClock) -> None:
         ("a", "active", True),
         ("b", "passive", True),
     ]
-    assert shown["nodes"][0]["services"] == [{"name": "web", "state": "running", "runs_on": "active"}]
+    service = shown["nodes"][0]["services"][0]
+    assert (service["name"], service["state"], service["runs_on"]) == ("web", "running", "active")
     assert shown["nodes"][1]["last_seen_s"] == 2
     assert shown["maintenance"] == {"all": None, "nodes": {}}
     guard = shown["guard"]

@@ -127,6 +127,7 @@ class Daemon:
             self.wishes,
             store.abandoned,
             guard.details,
+            fencing.details,
         )
         console = Console(snapshot, board, self.clock, self.log)
         keeping.peers = lambda: tuple(
@@ -216,6 +217,8 @@ class Daemon:
             config.profile,
             config.guard.last_resort,
             os.getpid(),
+            config.fencing.policy,
+            bool(config.fencing.agent),
         )
 
     # -- signals and the end ----------------------------------------------------------------------

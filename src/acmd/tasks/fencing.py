@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from acmd.core.observation import Fenced
 from acmd.core.timing import NS_PER_S, Instant, elapsed_for_observer_ns
@@ -71,6 +72,21 @@ class Fencing:
         """Whether a try has failed since this was asked last."""
         news, self._news = self._news, False
         return news
+
+    def details(self) -> dict[str, Any]:
+        """What is under way, what failed last, and what was confirmed, as JSON values."""
+        now = self.clock.now()
+        return {
+            "running": sorted(self._running),
+            "failed": sorted(self._failed),
+            "confirmed": [
+                {
+                    "host": found.host,
+                    "age_s": round(elapsed_for_observer_ns(found.asked, now) / NS_PER_S, 3),
+                }
+                for found in self._confirmed
+            ],
+        }
 
     async def close(self) -> None:
         """End what is under way."""

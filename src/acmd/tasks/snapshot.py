@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from acmd import status
@@ -11,10 +11,12 @@ from acmd.core.decision import Decision
 from acmd.core.nodefile import NodeFile
 from acmd.core.observation import Observation
 from acmd.core.state import State
-from acmd.core.timing import NS_PER_S, elapsed_for_observer_ns
+from acmd.core.timing import NS_PER_S, Instant, elapsed_for_observer_ns
 from acmd.ports import Clock
 from acmd.tasks.board import BoardKeeper
 from acmd.tasks.heartbeat import Wishes
+from acmd.tasks.service_rows import complete, service_row
+from acmd.tasks.succession import Succession
 from acmd.tasks.supervision import Group
 
 
@@ -29,6 +31,12 @@ class About:
     profile: str
     last_resort: str
     pid: int
+    fencing_policy: str = "off"
+    fence_agent: bool = False
+
+
+def _no_fencing() -> Mapping[str, Any]:
+    return {"running": [], "failed": [], "confirmed": []}
 
 
 @dataclass(slots=True)
@@ -43,7 +51,20 @@ class Snapshot:
     wishes: Wishes
     abandoned: Callable[[], int]
     guard_says: Callable[[], Mapping[str, Any]]
-    latest: tuple[State, Observation, Decision] | None = None
+    fencing_says: Callable[[], Mapping[str, Any]] = _no_fencing
+    succession: Succession = field(default_factory=Succession)
+    decided_at: Instant | None = None
+    _latest: tuple[State, Observation, Decision] | None = None
+
+    @property
+    def latest(self) -> tuple[State, Observation, Decision] | None:
+        """What the last decision rested on, and what it came to; None before the first."""
+        return self._latest
+
+    @latest.setter
+    def latest(self, latest: tuple[State, Observation, Decision]) -> None:
+        self._latest, self.decided_at = latest, self.clock.now()
+        self.succession.note(latest[0], self.decided_at, self.clock.wall_time())
 
     def take(self) -> dict[str, Any]:
         """The status as JSON values."""
@@ -72,6 +93,14 @@ class Snapshot:
             "nodes": self._nodes(state),
             "maintenance": self._maintenance(),
             "guard": guard,
+            "fencing": {
+                "policy": about.fencing_policy,
+                "agent": about.fence_agent,
+                **self.fencing_says(),
+            },
+            "interlock": {"state": self.wishes.interlock.value},
+            "hold_down": status.hold_down_part(state, now),
+            "handovers": self.succession.shown(now),
             "storage": {
                 "fault": state.storage_fault or self.board.fault or None,
                 "abandoned_workers": self.abandoned(),
@@ -93,9 +122,10 @@ class Snapshot:
                     "role": file.role if own or self.board.alive(heard, now) else "unknown",
                     "fit": file.fit,
                     "unfit_because": file.unfit_because,
+                    "held_down": file.held_down,
                     "last_seen_s": age_s,
                     "version": file.version,
-                    "services": list(file.services),
+                    "services": [complete(service, age_s) for service in file.services],
                 }
             )
         return rows
@@ -131,10 +161,11 @@ class Snapshot:
             boot_id=me.boot_id if me is not None else "",
             beat=beat,
             services=tuple(
-                {"name": unit.service.name, "state": unit.status.state, "runs_on": runs_on}
+                service_row(unit, runs_on, self.clock.now())
                 for runs_on, group in groups
                 for unit in group.units
             ),
+            held_down=state is not None and state.hold_down_since is not None,
         )
 
 

@@ -1,0 +1,56 @@
+"""A service as a node says it in its file, and as a status shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from acmd.core.timing import NS_PER_S, Instant, elapsed_for_observer_ns
+from acmd.tasks.unit import Unit
+
+DETAIL_LIMIT = 200
+
+
+def service_row(unit: Unit, runs_on: str, now: Instant) -> dict[str, Any]:
+    """One service of this node; what there is nothing to say of is left out."""
+    row: dict[str, Any] = {
+        "name": unit.service.name,
+        "state": unit.status.state,
+        "runs_on": runs_on,
+        "restarts": unit.failures.total,
+    }
+    if unit.since is not None:
+        row["since_s"] = _age_s(unit.since, now)
+    detail = unit.ailing or unit.status.detail
+    if detail:
+        row["detail"] = detail[:DETAIL_LIMIT]
+    if unit.probed:
+        row["probes"] = [
+            {
+                "name": name,
+                "ok": probed.ok,
+                "detail": probed.detail[:DETAIL_LIMIT],
+                "age_s": _age_s(probed.at, now),
+            }
+            for name, probed in sorted(unit.probed.items())
+        ]
+    return row
+
+
+def complete(row: Mapping[str, Any], heard_s: float) -> dict[str, Any]:
+    """The row with every key, as a status has it; ages have grown since the node was heard."""
+    since_s = row.get("since_s")
+    return {
+        "name": row["name"],
+        "state": row["state"],
+        "runs_on": row["runs_on"],
+        "since_s": None if since_s is None else round(since_s + heard_s, 3),
+        "restarts": row.get("restarts", 0),
+        "detail": row.get("detail", ""),
+        "held": row.get("held", ""),
+        "probes": [{**probe, "age_s": round(probe["age_s"] + heard_s, 3)} for probe in row.get("probes", ())],
+    }
+
+
+def _age_s(since: Instant, now: Instant) -> float:
+    return round(elapsed_for_observer_ns(since, now) / NS_PER_S, 3)

@@ -1,0 +1,106 @@
+"""Who held the lease before whom, as far as this daemon saw it happen: the last hand-over, for people.
+
+Only what was observed is told. A node that looked away meanwhile says `takeover`: it does not know how.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from acmd.core.lease import LeaseState
+from acmd.core.state import Lease, State
+from acmd.core.timing import NS_PER_S, Instant, elapsed_for_observer_ns
+
+KEPT = 20
+
+
+class Epoch(NamedTuple):
+    """An epoch as it was seen last."""
+
+    number: int
+    holder: str
+    released: bool
+    reason: str
+    successor: str
+    claimed_at: int
+
+
+class Handover(NamedTuple):
+    """One change of the holder."""
+
+    how: str  # "failover", "switchover", "release", "takeover"; "restart": the same node again
+    before: str
+    after: str
+    epoch: int
+    reason: str
+    at: Instant
+    wall_time: int
+
+
+@dataclass(slots=True)
+class Succession:
+    """Told of each decision's state; keeps the newest hand-overs."""
+
+    handovers: tuple[Handover, ...] = ()
+    _last: Epoch | None = None
+    _still_since: Instant | None = None  # since when the last epoch's record stands still, if it does
+
+    def note(self, state: State, now: Instant, wall_time: int) -> None:
+        """After each decision."""
+        current = _current(state)
+        if current is None:
+            return
+        before, self._last = self._last, current
+        stood, self._still_since = self._still_since, _still(state)
+        if before is None or before.number >= current.number or not before.holder:
+            return
+        how = _how(before, current, self._expired(state, stood, now))
+        made = Handover(how, before.holder, current.holder, current.number, before.reason, now, wall_time)
+        self.handovers = (*self.handovers, made)[-KEPT:]
+
+    def shown(self, now: Instant) -> list[dict[str, Any]]:
+        """The hand-overs as JSON values, the newest first."""
+        return [
+            {
+                "how": one.how,
+                "from": one.before,
+                "to": one.after,
+                "epoch": one.epoch,
+                "reason": one.reason,
+                "at": one.wall_time,
+                "age_s": round(elapsed_for_observer_ns(one.at, now) / NS_PER_S, 3),
+            }
+            for one in reversed(self.handovers)
+        ]
+
+    @staticmethod
+    def _expired(state: State, stood: Instant | None, now: Instant) -> bool:
+        timing = state.me.timing
+        return stood is not None and elapsed_for_observer_ns(stood, now) >= timing.lease_duration_ns
+
+
+def _still(state: State) -> Instant | None:
+    return state.seen.first_seen if state.lease is None and state.seen is not None else None
+
+
+def _current(state: State) -> Epoch | None:
+    """The epoch in force, as far as this node knows."""
+    if state.lease is not None:
+        lease: Lease = state.lease
+        return Epoch(lease.epoch, state.me.node, False, state.cause, "", lease.claimed_at)
+    if state.seen is None or state.seen.record is None:
+        return None
+    record = state.seen.record
+    released = record.state is LeaseState.RELEASED
+    return Epoch(
+        state.seen.epoch, record.holder, released, record.reason, record.successor, record.claimed_at
+    )
+
+
+def _how(before: Epoch, after: Epoch, expired: bool) -> str:
+    if before.holder == after.holder:
+        return "restart"
+    if before.released:
+        return "switchover" if before.reason == "switchover" else "release"
+    return "failover" if expired else "takeover"
