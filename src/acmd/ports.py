@@ -264,6 +264,10 @@ class Documents(Protocol):
         """The files of all nodes, this one's too."""
         ...
 
+    async def remove_node(self, node: str) -> None:
+        """Take another node's file away; nothing there is fine."""
+        ...
+
     async def read_control(self) -> Control:
         """The newest command."""
         ...

@@ -405,3 +405,37 @@ async def test_a_file_that_goes_meanwhile(tmp_path: Path) -> None:
         r.faults.add("errno", "unlink", name="tmp/claim.abandoned", error=errno.EROFS)
         with pytest.raises(StorageFault, match="read-only"):
             await board(r).keep_house()
+
+
+# ---------------------------------------------------------------- nodes that are gone, other timing
+
+
+@on_all
+@pytest.mark.asyncio
+async def test_a_node_file_is_removed(kind: str, tmp_path: Path) -> None:
+    """The file of that node and no other; one that is gone already is fine."""
+    async with cluster(kind, tmp_path) as (r, directory):
+        for node in ("a", "b"):
+            await board(r, node).write_node({"n": 1})
+        await directory.remove_node("b")
+        await directory.remove_node("b")
+        assert [found.name for found in await directory.read_nodes()] == ["a"]
+
+
+@on_all
+@pytest.mark.asyncio
+async def test_other_timing(kind: str, tmp_path: Path) -> None:
+    """cluster.json gets it and keeps the rest; a file that was changed meanwhile is left alone."""
+    async with cluster(kind, tmp_path) as (r, directory):
+        found = await directory.read()
+        made = await directory.set_timing(found, PROFILES["fast"])
+        assert (made.cluster_id, made.name, made.tier, made.timing) == (
+            found.cluster_id,
+            found.name,
+            found.tier,
+            PROFILES["fast"],
+        )
+        assert await board(r, "b").read() == made
+        with pytest.raises(ClusterDirectoryError, match=r"cannot change .*changed meanwhile"):
+            await directory.set_timing(found, STANDARD)
+        assert await board(r, "b").read() == made

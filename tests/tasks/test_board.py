@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -420,5 +421,121 @@ async def test_only_the_holder_keeps_house(clock: FakeClock) -> None:
         bench.active = True
         await asyncio.sleep(700)
         assert Remove.__name__ in bench.directory.calls
+
+    await beside(bench.keeper.run(), test)
+
+
+# ---------------------------------------------------------------- maintenance that ends by itself
+
+END = MARK.at + 60
+TIMED = disable_node(disable_all(Orders(), replace(MARK, until=END)), "a", replace(MARK, until=END + 30))
+
+
+@virtual
+async def test_maintenance_ends_by_an_order(clock: FakeClock) -> None:
+    """The holder ends that of all, each node its own, by its wall clock; once, signed, and logged."""
+    bench = Bench(clock)
+    bench.active = True
+    bench.put_orders(0, TIMED)
+
+    async def test() -> None:
+        await until(lambda: bench.keeper.intent().all_disabled)
+        await until(lambda: not bench.keeper.intent().all_disabled, 61)
+        assert clock.wall_time() >= END
+        assert bench.keeper.intent().disabled_here
+        await until(lambda: not bench.keeper.intent().disabled_here, 31)
+        assert clock.wall_time() >= END + 30
+        await asyncio.sleep(30)
+        assert bench.keeper.number == 2
+        assert bench.keeper.orders is not None
+        assert bench.keeper.orders.by == "acmd on a"
+        assert bench.log.count("order-ended") == 2
+
+    await beside(bench.keeper.run(), test)
+
+
+@virtual
+async def test_the_holder_s_clock_decides_for_all(clock: FakeClock) -> None:
+    """A passive node whose clock is ahead ends nothing while the holder is heard; a silent one's does."""
+    bench = Bench(clock)
+    bench.put_orders(0, disable_all(Orders(), replace(MARK, until=END)))
+    clock.step_wall(3600)
+    beats = iter(range(10_000))
+
+    async def holder_lives() -> None:
+        for beat in beats:
+            bench.put_node(node_file("b", beat, role="detached"))
+            await asyncio.sleep(1)
+            if beat == 60:
+                return
+
+    async def test() -> None:
+        await holder_lives()
+        assert bench.keeper.intent().all_disabled
+        await until(lambda: not bench.keeper.intent().all_disabled, 20)
+
+    await beside(bench.keeper.run(), test)
+
+
+@virtual
+async def test_a_clock_behind_ends_it_late(clock: FakeClock) -> None:
+    """Nothing but the end moves with the wall clock."""
+    bench = Bench(clock)
+    bench.active = True
+    bench.put_orders(0, disable_all(Orders(), replace(MARK, until=END)))
+    clock.step_wall(-86_400)
+
+    async def test() -> None:
+        await asyncio.sleep(600)
+        assert bench.keeper.intent().all_disabled
+        clock.step_wall(86_400)
+        await until(lambda: not bench.keeper.intent().all_disabled, 3)
+
+    await beside(bench.keeper.run(), test)
+
+
+@virtual
+async def test_an_end_that_cannot_be_posted_comes_later(clock: FakeClock) -> None:
+    """Storage that takes no order, or a newer order that nobody understands: said, and tried again."""
+    bench = Bench(clock)
+    bench.active = True
+    bench.put_orders(0, disable_all(Orders(), replace(MARK, until=END)))
+
+    async def test() -> None:
+        await until(lambda: bench.keeper.intent().all_disabled)
+        bench.put_orders(1, Orders(), v=99)
+        await asyncio.sleep(70)
+        assert bench.log.count("order-not-ended")
+        assert bench.keeper.intent().all_disabled
+        del bench.directory.files[f"control/{command_name(1)}"]
+        bench.directory.fail = {Link: Fault.NO_SPACE}
+        await until(lambda: bench.keeper.fault is Fault.NO_SPACE, 5)
+        bench.directory.fail = {}
+        await until(lambda: not bench.keeper.intent().all_disabled, 5)
+
+    await beside(bench.keeper.run(), test)
+
+
+@virtual
+async def test_a_change_that_changes_nothing_is_no_order(clock: FakeClock) -> None:
+    """Two nodes that want the same make one order of it."""
+    bench = Bench(clock)
+    bench.put_orders(4, ALL)
+    assert await bench.keeper.post(lambda found: found) == ALL
+    assert bench.keeper.number == 4
+
+
+@virtual
+async def test_a_node_is_forgotten(clock: FakeClock) -> None:
+    """Its file goes; a file that is gone already is fine; the rest stays."""
+    bench = Bench(clock)
+    bench.put_node(node_file("b"))
+    bench.put_node(node_file("c"))
+
+    async def test() -> None:
+        await until(lambda: set(bench.keeper.heard) == {"a", "b", "c"})
+        await bench.keeper.forget("b")
+        await bench.keeper.forget("b")
+        await until(lambda: set(bench.keeper.heard) == {"a", "c"}, 20)
 
     await beside(bench.keeper.run(), test)

@@ -145,7 +145,7 @@ def test_an_active_node_drops_a_host_once_confirmed(me: Self) -> None:
     assert node.written().unfenced == ("c",)
 
 
-@pytest.mark.parametrize(("since", "asked"), [(-5, -6), (None, 0)], ids=["an-older-word", "nobody-knows-when"])
+@pytest.mark.parametrize(("since", "asked"), [(-5, -6), (None, 0)], ids=["an-older-word", "never-seen"])
 def test_an_active_node_keeps_what_is_not_confirmed(since: float | None, asked: float) -> None:
     """A word about the time before the observation says nothing of the epoch after it."""
     node = active_beside_unfenced(since, fenced=(Fenced("b", at(asked)),))

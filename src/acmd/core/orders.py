@@ -160,7 +160,7 @@ def forget_node(orders: Orders, mark: Disabled, node: str) -> Orders:
 
 
 def ended_by_time(orders: Orders, node: str, now: int, *, ends_all: bool) -> Orders:
-    """The orders without what has ended by itself at `now`, this node's wall clock; the same when nothing has.
+    """The orders without what has ended by itself at `now`, by this node's wall clock; else the very same.
 
     A node ends its own; that of all is ended by the node that keeps the lease (`ends_all`). A clock that is
     wrong ends it early or late and does no more: enabling is an order like any other.

@@ -120,6 +120,19 @@ class ClusterDirectory:
         """The very bytes of `cluster.json`. Raises StorageFault."""
         return str(await self._run("read_cluster")).encode("latin-1")
 
+    async def set_timing(self, found: ClusterFile, timing: Timing) -> ClusterFile:
+        """Give the cluster other timing, unless cluster.json is not the one `found` any more.
+
+        Nobody may run then. Raises ClusterDirectoryError.
+        """
+        wire = json.loads(found.raw) | {"timing": _timing_to_wire(timing)}
+        raw = json.dumps(wire, indent=2).encode("ascii") + b"\n"
+        try:
+            await self._run("replace_cluster", found.raw.decode("latin-1"), raw.decode(), uuid.uuid4().hex)
+        except StorageFault as failure:
+            raise self._refused("change", failure) from None
+        return cluster_file(raw)
+
     def use_cluster(self, cluster_id: str) -> None:
         """From now on, files of other clusters are refused, and own ones carry this id."""
         self._cluster_id = cluster_id
@@ -143,6 +156,10 @@ class ClusterDirectory:
         return tuple(
             document(name, raw.encode("latin-1"), self._cluster_id, "node", name) for name, raw in found
         )
+
+    async def remove_node(self, node: str) -> None:
+        """Take the file of a node that is gone away; nothing there is fine. `node` is one that was read."""
+        await self._run("remove_node", node)
 
     async def read_control(self) -> Control:
         """The newest command. A listing each time; the file is read when its number is new."""

@@ -11,7 +11,7 @@ from acmd.core.nodefile import NodeFile
 from acmd.core.nodefile import from_content as node_from
 from acmd.core.nodefile import to_content as node_to
 from acmd.core.observation import Intent, Peer
-from acmd.core.orders import BadOrders, Orders, intent_of
+from acmd.core.orders import BadOrders, Orders, ended_by_time, intent_of
 from acmd.core.orders import from_content as orders_from
 from acmd.core.orders import to_content as orders_to
 from acmd.core.timing import NS_PER_S, Instant, Timing, elapsed_for_observer_ns
@@ -22,6 +22,9 @@ NODES_EVERY = 3  # heartbeats between two looks at the node files, and two writi
 LIVELY_BEATS = 10  # after a change of this node, the node files are written and read each heartbeat
 HOUSE_EVERY = 600  # heartbeats between two runs of keeping house
 POST_TRIES = 5
+SILENCE_BEATS = 3 * NODES_EVERY + 1  # who was not heard for so many heartbeats is silent
+KEEPING = frozenset({"promoting", "active", "giving-up", "detached", "reattaching"})
+"""Roles, as node files have them, of a node that keeps the lease."""
 
 
 @dataclass(slots=True)
@@ -75,7 +78,7 @@ class BoardKeeper:
 
     def alive(self, heard: Heard, now: Instant) -> bool:
         """Whether a node was heard lately: three writings of its file may be missed."""
-        limit_ns = (3 * NODES_EVERY + 1) * self.timing.heartbeat_ns
+        limit_ns = SILENCE_BEATS * self.timing.heartbeat_ns
         return elapsed_for_observer_ns(heard.changed_at, now) <= limit_ns
 
     # -- the loop ---------------------------------------------------------------------------------
@@ -101,6 +104,7 @@ class BoardKeeper:
 
     async def _round(self) -> None:
         await self.read_orders()
+        await self._end_by_time()
         own = self.own_file(self._beats)
         states = tuple(service["state"] for service in own.services)
         what = (own.role, own.fit, own.disabled, states)
@@ -146,6 +150,26 @@ class BoardKeeper:
         self.log("orders", number=number, what=orders.what, by=orders.by)
         self._follow(orders, number)
 
+    async def _end_by_time(self) -> None:
+        """Maintenance with an end is ended by an order: each node ends its own, the lease's holder that of all.
+
+        Without a holder that is heard, any node ends it: nobody can have services that it would touch.
+        """
+        if self.orders is None:
+            return
+        now, wall = self.clock.now(), self.clock.wall_time()
+        others = (heard for name, heard in self.heard.items() if name != self.node)
+        kept = any(heard.file.role in KEEPING and self.alive(heard, now) for heard in others)
+        ends_all = self.holds_lease() or (self._beats > SILENCE_BEATS and not kept)
+        if ended_by_time(self.orders, self.node, wall, ends_all=ends_all) is self.orders:
+            return
+        try:
+            await self.post(lambda found: ended_by_time(found, self.node, wall, ends_all=ends_all))
+        except AcmdError as refused:  # tried again with the next look
+            self.log("order-not-ended", level="warning", because=refused.what, remedy=refused.remedy)
+        else:
+            self.log("order-ended", what=self.orders.what, because="its time is over")
+
     def _note_vanished(self, number: int) -> None:
         if self._vanished != self.number:
             self._vanished = self.number
@@ -180,8 +204,16 @@ class BoardKeeper:
             self.heard[name] = Heard(beat, file, at)
             self.changed.set()
 
+    async def forget(self, name: str) -> None:
+        """Take the file of a node that is gone away. Raises StorageFault."""
+        await self.documents.remove_node(name)
+        self.poke.set()
+
     async def post(self, change: Callable[[Orders], Orders]) -> Orders:
-        """Change the orders in force. Raises StorageFault, or AcmdError when others kept being faster."""
+        """Change the orders in force; `change` gives them back as they are when there is nothing to do.
+
+        Raises StorageFault, or AcmdError when others kept being faster.
+        """
         for _ in range(POST_TRIES):
             await self.read_orders()
             if self._refused > self.number:
@@ -190,7 +222,10 @@ class BoardKeeper:
                     "if a newer acmd wrote it, upgrade this node; otherwise remove "
                     f"control/{self._refused:010d}.json from the cluster's directory",
                 )
-            orders = change(self.orders or Orders())
+            found = self.orders or Orders()
+            orders = change(found)
+            if orders is found:
+                return orders  # nothing is left to change
             if not await self.documents.post_control(self.number + 1, orders_to(orders)):
                 continue
             self._follow(orders, self.number + 1)
