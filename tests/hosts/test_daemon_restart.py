@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from tests.hosts import inside
 from tests.hosts.bed import Bed
 from tests.hosts.cluster import ACMD, Cluster, main_pid, prop, renew
 from tests.hosts.image import Template
 from tests.hosts.witness import NS_PER_S, wait_for
 
 LONGEST_GAP_NS = NS_PER_S // 4  # the witness stamps each 4 ms; the machine may be busy
+
+FILL_THE_QUEUE = """
+import socket
+queue = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+queue.setblocking(False)
+queue.connect("/run/systemd/notify")
+try:
+    while True:
+        queue.send(b"X_FILLER=1")
+except BlockingIOError:
+    pass
+"""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +60,25 @@ def test_ready_only_with_a_guard(cluster: Cluster) -> None:
     wait_for(lambda: prop(host, "ActiveState") == "active", 10, "ready")
     cluster.wait_active(host)
     wait_for(lambda: prop(host, "StatusText") == "active: holds the lease", 5, "a sentence")
+
+
+def test_readiness_that_was_lost_is_said_again(cluster: Cluster) -> None:
+    """PID 1 stands still with a full queue while the daemon gets ready: the start job ends all the same."""
+    host = cluster.bed["alpha"]
+    cluster.install()  # without a cluster it is ready as soon as it says what it waits for; nothing is armed
+    first = inside.leader(host.cgroup)
+    assert first is not None
+    host.exec(["systemctl", "start", "--no-block", "acmd"])
+    wait_for(lambda: main_pid(host), 20, "the daemon's process")
+    os.kill(first, signal.SIGSTOP)
+    try:
+        host.exec(["python3", "-c", FILL_THE_QUEUE])
+        wait_for(lambda: "waiting-for-storage" in host.journal(), 20, "the daemon looked")
+        time.sleep(0.5)
+    finally:
+        os.kill(first, signal.SIGCONT)
+    wait_for(lambda: prop(host, "ActiveState") == "active", 10, "ready")
+    wait_for(lambda: "waiting for" in prop(host, "StatusText"), 10, "its sentence")
 
 
 def test_a_restart_adopts(cluster: Cluster) -> None:
