@@ -151,7 +151,7 @@ class BoardKeeper:
         self._follow(orders, number)
 
     async def _end_by_time(self) -> None:
-        """Maintenance with an end is ended by an order: each node ends its own, the lease's holder that of all.
+        """An order ends maintenance in time: each node its own, the lease's holder that of all.
 
         Without a holder that is heard, any node ends it: nobody can have services that it would touch.
         """

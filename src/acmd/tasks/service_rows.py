@@ -21,6 +21,8 @@ def service_row(unit: Unit, runs_on: str, now: Instant) -> dict[str, Any]:
     }
     if unit.since is not None:
         row["since_s"] = _age_s(unit.since, now)
+    if unit.held is not None:
+        row["held"] = unit.held.how
     detail = unit.ailing or unit.status.detail
     if detail:
         row["detail"] = detail[:DETAIL_LIMIT]

@@ -16,11 +16,10 @@ from acmd.core.observation import Mode, ServicesView
 from acmd.core.restart import after_failure, pause_ns, spent
 from acmd.core.timing import Instant, may_start
 from acmd.ports import Clock, Drain
-from acmd.tasks.unit import NO_FAILURES, Plan, Unit
+from acmd.tasks.unit import NO_FAILURES, Plan, Unit, just, report_stray
 
 POLL_S = 1.0
 BUSY_POLL_S = 0.05
-REPEAT_NS = 200_000_000  # stops and kills that changed nothing, and syncs that failed, come again after this
 
 __all__ = ["Group", "Plan", "Unit"]
 
@@ -106,6 +105,8 @@ class Group:
         if mode is Mode.RUN and (self.mode is not Mode.RUN or self.epoch != epoch):
             for unit in self.units:
                 unit.failures = NO_FAILURES
+                if self.gated and unit.held is not None and unit.held.epoch != epoch:
+                    unit.held = None  # it was said of another time as the active node
         self.mode, self.epoch, self.issued = mode, epoch, issued
         self._forget_drain()
         for unit in self.units:
@@ -128,7 +129,7 @@ class Group:
             unit.was_running = True
         elif unit.was_running and not unit.doing and unit.status.state in ("stopped", "failed"):
             unit.was_running = False
-            if self.mode is Mode.RUN:
+            if self.mode is Mode.RUN and unit.held is None:
                 unit.failures = after_failure(unit.plan.budget, unit.failures, now)
                 self.log("service-ended", service=unit.service.name, detail=unit.status.detail)
 
@@ -137,7 +138,10 @@ class Group:
     def _act(self) -> None:
         if self.mode is Mode.RUN:
             for unit in self.units:
-                if unit.up:
+                if unit.held is not None:
+                    if unit.held.stopped:
+                        self._keep_stopped(unit)
+                elif unit.up:
                     self._tend(unit)
                 elif self._may_start_now(unit):
                     unit.ailing = unit.restart = ""
@@ -153,7 +157,7 @@ class Group:
         """Stop what fails its probes, is to be restarted, or lost what it requires; it is started anew."""
         lost = [name for name in unit.plan.requires if (other := self._find(name)) and other.down]
         because = unit.ailing or unit.restart or (f"{lost[0]}, which it requires, is down" if lost else "")
-        if not because or _just(unit.stopped_at, self.clock.now()):
+        if not because or just(unit.stopped_at, self.clock.now()):
             return
         unit.was_running = bool(unit.ailing)  # only that is a failure of its own
         unit.stopped_at, unit.ailing, unit.restart = self.clock.now(), "", ""
@@ -174,7 +178,7 @@ class Group:
         if self.gated and not self._deadline_holds():
             return False
         up = {other.service.name for other in self.units if other.up}
-        known = {other.service.name for other in self.units}
+        known = {other.service.name for other in self.units if other.held is None}
         if any(name in known and name not in up for name in unit.plan.after):
             return False
         if any((other := self._find(name)) and not other.up for name in unit.plan.requires):
@@ -184,33 +188,29 @@ class Group:
     def _dependents_gone(self, unit: Unit) -> bool:
         return all(other.gone for other in self.units if unit.service.name in other.plan.after)
 
+    def _keep_stopped(self, unit: Unit) -> None:
+        """An operator wants it so."""
+        if not unit.doing and not unit.gone and not just(unit.stopped_at, self.clock.now()):
+            unit.stopped_at = self.clock.now()
+            self._begin(unit, "stop", self._stop(unit))
+
     def _ask_to_stop(self, unit: Unit) -> None:
         now = self.clock.now()
         if (
             not unit.doing
             and not unit.gone
             and self._dependents_gone(unit)
-            and not _just(unit.stopped_at, now)
+            and not just(unit.stopped_at, now)
         ):
             unit.stopped_at = now
             if self.gated and not unit.stray and (self.epoch == -1 or unit.seen_gone):
                 unit.stray = True
-                self._report_stray(unit)
+                report_stray(unit, self.log)
             self._begin(unit, "stop", self._stop(unit))
-
-    def _report_stray(self, unit: Unit) -> None:
-        self.log(
-            "service-stray",
-            level="warning",
-            service=unit.service.name,
-            pids=" ".join(map(str, unit.status.pids[:5])),
-            detail="it runs on this node without a lease, and is stopped",
-            remedy="let nothing but acmd start it: see its autostart, timers and people",
-        )
 
     def _kill(self, unit: Unit) -> None:
         now = self.clock.now()
-        recently = _just(unit.killed_at, now)
+        recently = just(unit.killed_at, now)
         if unit.doing == "stop" and unit.operation is not None:
             unit.operation.cancel()
         elif not unit.doing and not unit.gone and not recently:
@@ -262,7 +262,7 @@ class Group:
             return
         if self._drain_task is None:
             now = self.clock.now()
-            if _just(self._drain_failed_at, now):
+            if just(self._drain_failed_at, now):
                 return
             self._drain_task = asyncio.create_task(self.drain.drained(), name="drain")
             self._drain_task.add_done_callback(lambda _: self.poke.set())
@@ -288,13 +288,11 @@ class Group:
             processes=any(u.status.processes for u in self.units),
             jobs=any(u.status.jobs or u.doing for u in self.units),
             drained=self._drained,
-            failed=any(u.plan.critical and spent(u.plan.budget, u.failures, now) for u in self.units),
-            all_up=all(u.up for u in self.units),
+            failed=any(
+                u.plan.critical and not u.held and spent(u.plan.budget, u.failures, now) for u in self.units
+            ),
+            all_up=all(u.up or u.held for u in self.units),
         )
         if view != self._view:
             self._view = view
             self.changed.set()
-
-
-def _just(at: Instant | None, now: Instant) -> bool:
-    return at is not None and now[0] - at[0] < REPEAT_NS

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from acmd.core.restart import Budget, Failures
 from acmd.core.timing import NS_PER_S, Instant
@@ -12,6 +14,7 @@ from acmd.ports import Service, ServiceStatus
 DEFAULT_BUDGET = Budget(5, 300 * NS_PER_S, NS_PER_S, 30 * NS_PER_S)
 NO_FAILURES = Failures()
 DOWN = ("stopped", "failed")
+REPEAT_NS = 200_000_000  # stops and kills that changed nothing, and syncs that failed, come again after this
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,21 @@ class Probed:
     at: Instant
 
 
+class Held(NamedTuple):
+    """An operator's word on one service of this node: acmd leaves it stopped, or leaves it alone."""
+
+    how: str  # "stopped" or "paused"
+    by: str
+    at: int  # wall clock, for people
+    reason: str = ""
+    epoch: int = -1  # an active-only service is held in this epoch only
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is kept from running."""
+        return self.how == "stopped"
+
+
 @dataclass(slots=True)
 class Unit:
     """One service and what supervision remembers of it."""
@@ -52,6 +70,7 @@ class Unit:
     stray: bool = False  # runs without a lease, and nobody of acmd's started it
     seen_gone: bool = False  # since the mode in force was taken over
     probed: dict[str, Probed] = field(default_factory=dict)  # by the probe's name
+    held: Held | None = None  # while an operator has it, its end is no failure and nothing is started
 
     @property
     def up(self) -> bool:
@@ -67,3 +86,20 @@ class Unit:
     def gone(self) -> bool:
         """Whether nothing of it lives and nothing is about to."""
         return not self.status.processes and not self.status.jobs and not self.doing
+
+
+def report_stray(unit: Unit, log: Callable[..., None]) -> None:
+    """Say that it ran here without a lease."""
+    log(
+        "service-stray",
+        level="warning",
+        service=unit.service.name,
+        pids=" ".join(map(str, unit.status.pids[:5])),
+        detail="it runs on this node without a lease, and is stopped",
+        remedy="let nothing but acmd start it: see its autostart, timers and people",
+    )
+
+
+def just(at: Instant | None, now: Instant) -> bool:
+    """Whether that was a moment ago, too short to try it again."""
+    return at is not None and now[0] - at[0] < REPEAT_NS
