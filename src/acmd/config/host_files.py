@@ -23,6 +23,8 @@ def _secret_files(config: Config) -> Iterator[tuple[str, str]]:
     database = config.database
     yield "database.defaults_file", database.defaults_file
     yield "database.password_file", database.password_file
+    yield "http.key_file", config.http.key_file
+    yield "http.token_file", config.http.token_file
     for service in config.services:
         if isinstance(service, OcfService):
             for name, file in service.parameter_files.items():

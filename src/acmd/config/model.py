@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from acmd.config.model_http import HttpSettings
 from acmd.config.model_services import (
     CommandProbe,
     CommandService,
@@ -202,6 +203,7 @@ class Config:
     publish: PublishSettings
     interlock: InterlockSettings
     fitness: FitnessSettings
+    http: HttpSettings
     services: tuple[ServiceSettings, ...]
 
     def started_before(self, service: ServiceSettings) -> tuple[str, ...]:
@@ -240,5 +242,6 @@ def build(file: str, tree: Mapping[str, Any]) -> Config:
         publish=PublishSettings(**tuples(tree["publish"])),
         interlock=InterlockSettings(**tree["interlock"]),
         fitness=FitnessSettings(**tuples(tree["fitness"])),
+        http=HttpSettings(**tree["http"]),
         services=tuple(service_of(table) for table in tree["service"]),
     )

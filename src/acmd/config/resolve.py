@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from acmd.config.dependent import fill_dependent
+from acmd.config.mistakes_http import http_mistakes
 from acmd.config.mistakes_services import service_mistakes
 from acmd.config.model import (
     TIMING_KEYS,
@@ -72,6 +73,7 @@ def mistakes(tree: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Mistake]:
         *_fencing(tree),
         *_hold_down(tree),
         *_places(tree),
+        *http_mistakes(tree),
         *service_mistakes(tree),
     ]
 
@@ -183,6 +185,9 @@ _FILES = (
     ("database", "defaults_file"),
     ("database", "password_file"),
     ("publish", "file"),
+    ("http", "certificate_file"),
+    ("http", "key_file"),
+    ("http", "token_file"),
 )
 
 

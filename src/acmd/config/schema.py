@@ -18,6 +18,7 @@ from acmd.config.schema_database import (
     InterlockSection,
     PublishSection,
 )
+from acmd.config.schema_http import HttpSection
 from acmd.config.schema_probes import RULES
 from acmd.config.schema_services import ServiceTable
 from acmd.config.schema_timing import TimingSection
@@ -245,6 +246,7 @@ class Document(BaseModel):
     publish: PublishSection = PublishSection()
     interlock: InterlockSection = InterlockSection()
     fitness: FitnessSection = FitnessSection()
+    http: HttpSection = HttpSection()
     service: list[ServiceTable] = Field(
         default_factory=list,
         max_length=64,
