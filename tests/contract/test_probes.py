@@ -297,7 +297,6 @@ def greets(first: bytes, then: bytes | None = None) -> Talk:
         (greets(b"SSH-2.0-OpenSSH_9.2\r\n", b""), LIMIT_S, "MySQL at 127.0.0.1"),
         (greets(packet(b"\x0a")), LIMIT_S, "MySQL at 127.0.0.1"),
         (greets(packet(b"")), LIMIT_S, "MySQL at 127.0.0.1"),
-        (greets(GREETING, DENIED), LIMIT_S, "refuses the user 'acmd': check user and password"),
         (greets(GREETING, packet(b"\xfe" + b"strange\0", 2)), LIMIT_S, "MySQL at 127.0.0.1"),
     ],
     ids=[
@@ -308,7 +307,6 @@ def greets(first: bytes, then: bytes | None = None) -> Talk:
         "ssh",
         "cut",
         "empty",
-        "denied",
         "unknown",
     ],
 )
@@ -319,6 +317,20 @@ async def test_mysql_bad_servers(talk: Talk, limit_s: float, reason: str) -> Non
         reading = await Probe("m", check, limit_s).run()
         assert reason in reading.detail
         assert SECRET not in f"{reading}{check}{check.login()!r}"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("lacks", "warning"), [("", "refuses the user 'acmd' (access denied)"), ("no file", "no file")]
+)
+async def test_mysql_without_a_login(lacks: str, warning: str) -> None:
+    """A server that refuses the login, or for which there is none, answers all the same: a warning."""
+    async with server(greets(GREETING, DENIED)) as port:
+        check = MysqlCheck(lambda: MysqlLogin("acmd", SECRET, HERE, port, lacks=lacks), must_be_writable=True)
+        reading = await Probe("m", check, LIMIT_S).run()
+    assert reading.ok
+    assert warning in reading.warning
+    assert SECRET not in str(reading)
 
 
 @pytest.mark.asyncio

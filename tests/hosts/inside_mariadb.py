@@ -1,4 +1,4 @@
-# ruff: noqa: ASYNC110 - what becomes true is waited for by looking
+# ruff: noqa: ASYNC110, ASYNC221 - what becomes true is waited for by looking
 """The mysql and http probes against real servers, good and bad; runs inside of a host."""
 
 from __future__ import annotations
@@ -30,6 +30,13 @@ SECRET = "s3cr3t"
 def sql(text: str) -> None:
     """As root over the local socket."""
     subprocess.run(["mariadb", "-e", text], check=True, capture_output=True)
+
+
+def rows(text: str) -> list[str]:
+    """What a question to the server gives."""
+    return subprocess.run(
+        ["mariadb", "-N", "-e", text], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
 
 
 @pytest_asyncio.fixture
@@ -71,16 +78,42 @@ async def test_a_read_only_server(mariadb: SystemdService) -> None:
 
 
 async def test_a_password_that_was_changed(mariadb: SystemdService) -> None:
-    """The old password is refused with a clear reason; the login is read anew for each run."""
+    """A server that refuses the login answers: a warning, no failure. The login is read anew for each run."""
     current = [SECRET]
     one = Probe("m", MysqlCheck(lambda: MysqlLogin("acmd", current[0])), LIMIT_S)
     assert (await one.run()).ok
     sql("set password for acmd@'%' = password('other')")
     reading = await one.run()
-    assert "refuses the user 'acmd': check user and password" in reading.detail
-    assert SECRET not in reading.detail
+    assert reading.ok, reading.detail
+    assert "refuses the user 'acmd' (access denied): correct user and password" in reading.warning
+    assert SECRET not in reading.warning
     current[0] = "other"
-    assert (await one.run()).ok
+    assert (await one.run()).warning == ""
+
+
+async def test_no_login_at_all(mariadb: SystemdService) -> None:
+    """Without credentials the probe tells a server that answers from one that hangs or is gone."""
+    one = Probe("m", MysqlCheck(lambda: MysqlLogin(lacks="no file"), must_be_writable=True), 0.5)
+    reading = await one.run()
+    assert (reading.ok, reading.warning) == (True, "no file")
+    os.kill(pid := main_pid("mariadb.service"), signal.SIGSTOP)
+    try:
+        assert not (await one.run()).ok
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def test_a_check_says_good_bye(mariadb: SystemdService) -> None:
+    """MySQL neither counts nor logs a probe's connection as one that was aborted."""
+
+    def aborted() -> list[str]:
+        return rows("show global status where variable_name in ('Aborted_clients', 'Aborted_connects')")
+
+    before = aborted()
+    for one in (probe(), probe(path=SOCKET)):
+        assert (await one.run()).ok
+    await asyncio.sleep(0.2)
+    assert aborted() == before
 
 
 async def test_a_server_that_hangs(mariadb: SystemdService) -> None:

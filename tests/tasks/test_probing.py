@@ -26,6 +26,7 @@ class SteeredProbe:
 
     name: str = "answers"
     good: bool = True
+    warning: str = ""
     takes_s: float = 0.0
     runs: int = 0
     at: list[float] = field(default_factory=list)
@@ -35,7 +36,8 @@ class SteeredProbe:
         self.runs += 1
         self.at.append(asyncio.get_running_loop().time())
         await asyncio.sleep(self.takes_s)
-        return Reading(self.good, "" if self.good else "no answer")
+        facts = {"warning": self.warning}
+        return Reading(self.good, "" if self.good else "no answer", facts=facts)
 
 
 @dataclass
@@ -171,5 +173,26 @@ async def test_what_does_not_run_is_not_probed(clock: FakeClock) -> None:
     async def test() -> None:
         await asyncio.sleep(20)
         assert bed.probe.runs == 0
+
+    await beside(bed.run(), test)
+
+
+@virtual
+async def test_a_probe_that_cannot_see_all(clock: FakeClock) -> None:
+    """A good reading with a warning costs nothing: it is logged once and shown until it is gone."""
+    bed = Bed(clock)
+    remarks: dict[str, str] = {}
+    bed.watch.remark = remarks.__setitem__
+
+    async def test() -> None:
+        await until(lambda: bed.probe.runs == 1)
+        bed.probe.warning = "no login"
+        await until(lambda: bed.probe.runs == 5)
+        assert list(remarks.values()) == ["web, probe answers: no login"]
+        assert bed.log.count("probe-blind") == 1
+        bed.probe.warning = ""
+        await until(lambda: bed.probe.runs == 7)
+        assert list(remarks.values()) == [""]
+        assert bed.service.starts == 1
 
     await beside(bed.run(), test)

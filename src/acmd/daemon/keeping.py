@@ -28,7 +28,6 @@ BUS_WAIT_S = 0.5  # at the start: an adopting daemon has a renewal to make
 GATE_LOOK_S = 10.0
 OTHERS_LOOK_S = 1.0
 ADDRESS_AGE_S = 10.0
-OVERRIDE = "override-interlock"
 
 
 class Keeping:
@@ -38,11 +37,14 @@ class Keeping:
         self.active, self.others = groups
         self.active.beside = self.others
         self.peers: Callable[[], tuple[str, ...]] = tuple
+        self.overridden: Callable[[int], bool] = lambda _: False
         self._config = config
         self._bus = bus
         self._gate = gate
         self._state: State | None = None
-        self._watches: list[Watch] = [*watches(config, self.active), *watches(config, self.others)]
+        self._watches: list[Watch] = [
+            watch for part in groups for watch in watches(config, part, self._remark)
+        ]
         self._own: dict[str, tuple[float, bool]] = {}
 
     @classmethod
@@ -119,6 +121,9 @@ class Keeping:
         """Hang up; everything runs on."""
         await self._bus.close()
 
+    def _remark(self, key: str, text: str) -> None:
+        self.fitness.remark(key, text)
+
     # -- parts ------------------------------------------------------------------------------------
 
     def _checks(self) -> list[Check]:
@@ -141,7 +146,7 @@ class Keeping:
             interlock_greet(self._config),
             lambda: self.peers(),  # noqa: PLW0108 - set once the board is there
             self._is_own,
-            self._overridden,
+            lambda epoch: self.overridden(epoch),  # noqa: PLW0108
             wishes,
             clock,
             changed,
@@ -172,11 +177,3 @@ class Keeping:
             known = (now_s, addresses.valid(address) and addresses.present(address))
             self._own = {**self._own, address: known} if len(self._own) < 64 else {address: known}
         return known[1]
-
-    def _overridden(self, epoch: int) -> bool:
-        """An operator wrote the number of the epoch that is to end into the run directory."""
-        try:
-            with open(f"{self._config.run_dir}/{OVERRIDE}", encoding="ascii") as file:
-                return file.read(32).strip() == str(epoch)
-        except (OSError, UnicodeDecodeError):
-            return False

@@ -5,28 +5,30 @@ All of these are small local files, read anew each time, so that a changed passw
 
 from __future__ import annotations
 
-import configparser
-from pathlib import Path
-
+from acmd.config import credentials
 from acmd.config.model import Config, DatabaseSettings, MysqlProbe
 from acmd.drivers import database_yml
 from acmd.drivers.database_yml import DatabaseYmlError
-from acmd.drivers.probes import CheckFailed
 from acmd.drivers.probes.mysql import MysqlLogin
+from acmd.errors import AcmdError
 
 DEFAULT_PORT = 3306
+HERE = "127.0.0.1"
 
 
 def login(config: Config, probe: MysqlProbe) -> MysqlLogin:
-    """For one run of a probe. Raises CheckFailed."""
-    found = _own(probe) or _own(config.database) or _section(config.database)
+    """For one run of a probe. Never raises: a login that cannot be had says why in `lacks`."""
+    try:
+        found = _own(probe) or _own(config.database) or _section(config.database)
+    except AcmdError as error:
+        found = MysqlLogin(host=HERE, port=DEFAULT_PORT, lacks=f"{error.what}: {error.remedy}")
     return MysqlLogin(
         user=found.user,
         password=found.password,
         host=probe.host or found.host,
         port=probe.port or config.database.port or found.port,
         socket_path=probe.socket or ("" if probe.port else found.socket_path),
-        database="",
+        lacks=found.lacks,
     )
 
 
@@ -42,48 +44,23 @@ def port(config: Config, wanted: int) -> int:
 
 
 def _own(settings: MysqlProbe | DatabaseSettings) -> MysqlLogin | None:
-    if settings.defaults_file:
-        return _option_file(settings.defaults_file)
-    if settings.user:
-        return MysqlLogin(
-            settings.user, _first_line(settings.password_file) if settings.password_file else ""
-        )
-    return None
-
-
-def _option_file(file: str) -> MysqlLogin:
-    parser = configparser.ConfigParser(allow_no_value=True, strict=False, interpolation=None)
-    try:
-        parser.read_string(Path(file).read_text(encoding="utf-8"))
-        client = parser["client"]
-        number = client.get("port") or ""
-        return MysqlLogin(
-            user=_unquoted(client.get("user")),
-            password=_unquoted(client.get("password")),
-            host=_unquoted(client.get("host")) or "127.0.0.1",
-            port=int(number) if number.isdecimal() else DEFAULT_PORT,
-            socket_path=_unquoted(client.get("socket")),
-        )
-    except (OSError, UnicodeDecodeError, configparser.Error, KeyError):
-        # Neither the parser's text nor its line: they may show the password.
-        raise CheckFailed(f"{file} cannot be read as MySQL's options with a section [client]") from None
-
-
-def _unquoted(text: str | None) -> str:
-    text = text or ""
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
-
-
-def _first_line(file: str) -> str:
-    try:
-        return (Path(file).read_text(encoding="utf-8").splitlines() or [""])[0]
-    except (OSError, UnicodeDecodeError):
-        raise CheckFailed(f"{file}, which holds the password, cannot be read") from None
+    """What the configuration names; None: nothing. Raises ConfigError."""
+    found = credentials.own_login(settings)
+    if found is None:
+        return None
+    place = (found.host or HERE, found.port or DEFAULT_PORT, found.socket)
+    return MysqlLogin(found.user, found.password, *place)
 
 
 def _section(settings: DatabaseSettings) -> MysqlLogin:
-    try:
-        found = database_yml.read(settings.file, settings.section)
-    except DatabaseYmlError as error:
-        raise CheckFailed(error.what) from None
-    return MysqlLogin(found.user, found.password, "127.0.0.1", found.port or DEFAULT_PORT, found.socket)
+    """Out of database.yml. Raises DatabaseYmlError."""
+    found = database_yml.read(settings.file, settings.section)
+    computed = " and ".join(sorted(found.erb & {"user", "password"}))
+    lacks = ""
+    if computed:
+        lacks = f"{settings.file}: ERB computes {computed} of section {settings.section!r}"
+    elif not found.user:
+        lacks = f"{settings.file}: section {settings.section!r} names no user"
+    if lacks:
+        lacks += ": name a login under [database]"
+    return MysqlLogin(found.user, found.password, HERE, found.port or DEFAULT_PORT, found.socket, lacks=lacks)

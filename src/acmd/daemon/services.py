@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
+from acmd.config.credentials import read_secret
 from acmd.config.model import (
     CommandService,
     Config,
@@ -178,12 +178,9 @@ def _secrets(entry: OcfService) -> dict[str, str]:
     found = {}
     for name, file in entry.parameter_files.items():
         try:
-            found[name] = (Path(file).read_text(encoding="utf-8").splitlines() or [""])[0]
-        except (OSError, UnicodeDecodeError):
-            raise ConfigError(
-                f"service {entry.name}: {file}, which holds its parameter {name!r}, cannot be read",
-                "correct the file, or service.parameter_files",
-            ) from None
+            found[name] = read_secret(file)
+        except ConfigError as error:
+            raise ConfigError(f"service {entry.name}, parameter {name}: {error.what}", error.remedy) from None
     return found
 
 

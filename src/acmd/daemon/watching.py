@@ -43,17 +43,24 @@ RELOAD_LIMIT_S = 30.0
 FILE_LIMIT_S = 5.0
 
 
-def watches(config: Config, group: Group) -> list[Watch]:
-    """The probes of a group's services."""
+def watches(config: Config, group: Group, remark: Callable[[str, str], None]) -> list[Watch]:
+    """The probes of a group's services. `remark` shows a text in the status."""
     entries = {entry.name: entry for entry in config.services}
     return [
-        _watch(config, entries[unit.service.name], unit, probe, group)
+        _watch(config, entries[unit.service.name], unit, probe, group, remark)
         for unit in group.units
         for probe in entries[unit.service.name].probes
     ]
 
 
-def _watch(config: Config, entry: ServiceSettings, unit: Unit, probe: ProbeSettings, group: Group) -> Watch:
+def _watch(
+    config: Config,
+    entry: ServiceSettings,
+    unit: Unit,
+    probe: ProbeSettings,
+    group: Group,
+    remark: Callable[[str, str], None],
+) -> Watch:
     return Watch(
         unit,
         Probe(probe.name, _check(config, probe), probe.timeout_s),
@@ -63,6 +70,7 @@ def _watch(config: Config, entry: ServiceSettings, unit: Unit, probe: ProbeSetti
         group.poke,
         group.log,
         group.clock,
+        remark,
     )
 
 

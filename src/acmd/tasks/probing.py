@@ -29,6 +29,11 @@ class Reading(Protocol):
         """How it did not."""
         ...
 
+    @property
+    def warning(self) -> str:
+        """What the probe could not see, though the service answers; "" for nothing."""
+        ...
+
 
 class Probe(Protocol):
     """A check with a limit of its own: a hanging one is a bad reading."""
@@ -78,6 +83,8 @@ class Watch:
     poke: asyncio.Event
     log: Callable[..., None]
     clock: Clock | None = None  # for the age of the newest reading
+    remark: Callable[[str, str], None] | None = None  # shows a text in the status; "" takes it away
+    _warned: str = ""
     _run: Instant | None = None  # since when the run of the service that is judged goes on
     _began_s: float = 0.0
     _proven: bool = False  # this run of the service gave a good reading once
@@ -101,6 +108,8 @@ class Watch:
         if self.clock is not None:
             unit.probed[self.probe.name] = Probed(reading.ok, reading.detail, self.clock.now())
         self._proven = self._proven or reading.ok
+        if reading.ok:
+            self._warn(reading.warning)
         age_s = max(asyncio.get_running_loop().time() - self._began_s, unit.status.since_s)
         if not self._proven and age_s < self.grace_s:
             return
@@ -118,3 +127,23 @@ class Watch:
             self.judge.reset()
             self._run = None
             self.poke.set()
+
+    def _warn(self, warning: str) -> None:
+        """Say once what keeps the probe from seeing more."""
+        if warning == self._warned:
+            return
+        self._warned = warning
+        name = f"{self.unit.service.name}, probe {self.probe.name}"
+        if self.remark is not None:
+            self.remark(name, f"{name}: {warning}" if warning else "")
+        if warning:
+            self.log(
+                "probe-blind",
+                level="warning",
+                service=self.unit.service.name,
+                probe=self.probe.name,
+                because=warning,
+                detail="whether it answers is all that is probed meanwhile",
+            )
+        else:
+            self.log("probe-sees-again", service=self.unit.service.name, probe=self.probe.name)

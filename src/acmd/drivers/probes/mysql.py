@@ -31,7 +31,19 @@ else:
     _Base = pymysql.Connection  # generic for type checkers only
 
 LAST_RESORT_S = 60.0  # an own limit on each read, should nobody shut the socket down
-ACCESS_DENIED = (1044, 1045, 1698)
+# The server is there and turns this login away. No restart of it would change that: a warning, no failure.
+LOGIN_REFUSED = {
+    1044: "access to the database denied",
+    1045: "access denied",
+    1129: "this host is blocked",
+    1130: "this host is not allowed",
+    1698: "access denied",
+    1820: "the password must be changed",
+    1862: "the password has expired",
+    3118: "the account is locked",
+    4151: "the account is locked",
+}
+NOBODY = "acmd"  # asks where there is no login: unlike a hang-up, a refusal does not count against this host
 OFF = ("0", "OFF")  # a number everywhere but in the newest MariaDB
 
 # On bytes that are no MySQL, PyMySQL raises whatever its parsing stumbles over.
@@ -51,6 +63,7 @@ class MysqlLogin:
     port: int = 3306
     socket_path: str = ""
     database: str = ""
+    lacks: str = ""  # why there is no login, with the way out
 
     @property
     def place(self) -> str:
@@ -62,8 +75,10 @@ class MysqlLogin:
 class MysqlCheck:
     """Good when SELECT 1 answers 1 and, with `must_be_writable`, the server is not read-only.
 
-    `login` is asked before each run, so that a password changed in its file is taken at once; it
-    must not block. Facts: version, read_only, answer_s (from sending SELECT 1 to its answer).
+    Where there is no login, or the server refuses it, a server that completes its handshake is good,
+    with the fact `warning`: a restart would mend nothing. `login` is asked before each run, so that a
+    password changed in its file is taken at once; it must not block and does not raise. Other facts:
+    version, read_only, answer_s (from sending SELECT 1 to its answer).
     """
 
     login: Callable[[], MysqlLogin]
@@ -81,9 +96,11 @@ class MysqlCheck:
             copy = sock.dup()  # the thread's own: closing ours can then never hit a descriptor used anew
             facts = await self._worker.run(lambda: _ask(copy, login))
         except ODD_ANSWERS as error:
-            raise CheckFailed(_reason(error, login)) from None
+            return {"warning": _warning(error, login)}
         finally:
             _hang_up(sock)
+        if login.lacks:
+            facts["warning"] = login.lacks
         if self.must_be_writable and facts["read_only"]:
             raise CheckFailed(f"MySQL at {login.place} is read-only")
         return facts
@@ -136,8 +153,8 @@ def _ask(sock: socket.socket, login: MysqlLogin) -> dict[str, Any]:
     """In the thread; `sock` is closed afterwards."""
     kind = _LocalConnection if login.socket_path else _Connection
     connection = kind(
-        user=login.user,
-        password=login.password,
+        user=NOBODY if login.lacks else login.user,
+        password="" if login.lacks else login.password,
         host=login.host,
         database=login.database or None,
         charset="utf8mb4",
@@ -161,19 +178,24 @@ def _ask(sock: socket.socket, login: MysqlLogin) -> dict[str, Any]:
             cursor.execute("SELECT @@version, @@global.read_only, @@global.innodb_read_only")
             version, *flags = cursor.fetchone() or ("",)
         read_only = any(str(flag).upper() not in OFF for flag in flags)
+        connection.close()  # with a good-bye: MySQL logs and counts the others
         return {"version": str(version), "read_only": read_only, "answer_s": answer_s}
     finally:
         sock.close()
 
 
-def _reason(error: Exception, login: MysqlLogin) -> str:
+def _warning(error: Exception, login: MysqlLogin) -> str:
+    """What a server means that is there and refuses the login. Raises CheckFailed for all else."""
     code = error.args[0] if error.args else 0
-    text = str(error.args[1] if len(error.args) > 1 else error) or type(error).__name__
-    if login.password:
-        text = text.replace(login.password, "***")
-    if code in ACCESS_DENIED:
-        return f"MySQL at {login.place} refuses the user {login.user!r}: check user and password; {text}"
-    return f"MySQL at {login.place}: {text[:300]}"
+    refused = LOGIN_REFUSED.get(code) if isinstance(code, int) else None
+    if refused is None:
+        text = str(error.args[1] if len(error.args) > 1 else error) or type(error).__name__
+        if login.password:
+            text = text.replace(login.password, "***")
+        raise CheckFailed(f"MySQL at {login.place}: {text[:300]}")
+    if login.lacks:
+        return login.lacks
+    return f"MySQL at {login.place} refuses the user {login.user!r} ({refused}): correct user and password"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,11 @@ class Reading:
     duration_s: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def warning(self) -> str:
+        """What keeps the check from seeing all that it should, though the service answers; "" for nothing."""
+        return str(self.facts.get("warning", ""))
+
 
 class Probe:
     """A named check with a limit. `run` never raises (but when cancelled) and ends within `timeout_s`."""
