@@ -1,8 +1,10 @@
-"""`acmd guard run`: becomes the guard, for the unit acmd-guard.service.
+"""`acmd guard run`: becomes the guard, for the unit acmd-guard.service; `acmd guard release`: see below.
 
 The guard itself knows nothing of configuration files. What it is told is kept in the unit's
 runtime directory: one that is lost while armed must come back at once, and with the settings
 under which it was armed, also when the configuration was broken or changed meanwhile.
+
+`release` is the guard's own: it starts it when the daemon died for good and everything is gone.
 """
 
 from __future__ import annotations
@@ -17,16 +19,22 @@ from typing import Any, NoReturn
 from acmd.errors import AcmdError, ConfigError
 
 GUARD = Path(__file__).parents[1] / "guard"
-UNIT, RUNTIME = "ACMD_GUARD_UNIT", "RUNTIME_DIRECTORY"
+UNIT, RUNTIME, EPOCH = "ACMD_GUARD_UNIT", "RUNTIME_DIRECTORY", "ACMD_EPOCH"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One action."""
-    parser.add_argument("action", choices=["run"], help="become the guard; meant for acmd-guard.service")
+    """Which of the two."""
+    parser.add_argument(
+        "action",
+        choices=["run", "release"],
+        help="run: become the guard, for acmd-guard.service; release: for the guard, when the daemon is dead",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Becomes another program; returns never. Raises AcmdError."""
+    """`run` becomes another program and never returns; `release` ends with 0 or 1. Raises AcmdError."""
+    if args.action == "release":
+        return _release(args.config)
     kept = _kept_path()
     settings = _lost_while_armed(kept)
     if settings is None:
@@ -39,6 +47,21 @@ def run(args: argparse.Namespace) -> int:
             tell_unit(error)
             raise
     _become(settings)
+
+
+def _release(file: str) -> int:
+    import asyncio
+
+    from acmd.config.apart import load_apart
+    from acmd.daemon.releasing import release
+
+    epoch = os.environ.get(EPOCH, "")
+    if not epoch.isdecimal():
+        raise AcmdError(
+            f"{EPOCH} does not name the epoch that ended: nothing is released",
+            "leave this to the guard; a node gives the lease away by `acmd switchover` or `acmd disable`",
+        )
+    return 0 if asyncio.run(release(load_apart(file), int(epoch))) else 1
 
 
 def _configured(file: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from acmd.config.model import Config
 from acmd.core.state import FencingPolicy, Self
 from acmd.core.timing import NS_PER_S
+from acmd.daemon.guarding import release_settings, virtual_addresses
 from acmd.daemon.services import data_directories, gate_of, plan, service, services_group, units_of
 from acmd.drivers.cluster_directory import ClusterFile
 from acmd.drivers.command import CommandService
@@ -140,12 +141,15 @@ def guard_settings(config: Config) -> dict[str, Any]:
         "sync": list(data_directories(config)),
         "cgroup": [group for group in groups if group],
         "unit": list(units),
+        "address": list(virtual_addresses(config)),
+        **release_settings(config),
     }
     if guard.watchdog == "required" or (
         guard.watchdog == "automatic" and os.path.exists(guard.watchdog_device)
     ):
         settings["watchdog"] = guard.watchdog_device
         settings["watchdog_timeout_ns"] = guard.watchdog_timeout_s * NS_PER_S
+        settings["watchdog_mode"] = guard.watchdog
     return settings
 
 

@@ -55,7 +55,9 @@ def main(arguments: list[str]) -> int:
     if settings.watchdog:
         device = last_resort.Device(settings.watchdog)
         watchdog = last_resort.Watchdog(device, settings.watchdog_timeout_ns)
-    ladder = Ladder(f"{settings.run_dir}/services", settings.cgroup, settings.sync, settings.unit)
+    ladder = Ladder(
+        f"{settings.run_dir}/services", settings.cgroup, settings.sync, settings.unit, settings.address
+    )
     places = Places(settings.run_dir, settings.renew_ns, system.boot_id())
     server = Server(settings, ladder, places, rungs, watchdog, notes)
     gc.collect()

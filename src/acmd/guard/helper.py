@@ -4,51 +4,78 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import time
 
-PAUSE_NS = 1_000_000_000  # between two looks at the daemon's lock, and before the first
+FREE_NS = 500_000_000  # the daemon's lock must have been free for so long: one that is started again takes it
+LOOK_NS = 100_000_000  # between two looks at it
+STARTS_LIMIT = 3  # for one epoch
 
 
 class Helper:
-    """A configured command, started at most once for each epoch that the switch has spent.
+    """A configured command, started for an epoch that the switch has spent and no daemon looks after.
 
     It must take the daemon's lock itself and hold it to its end; the look at the lock from here
-    only spares a start. Exit code 0 says: the epoch is erased and `released` was written.
+    only spares a start. Exit code 0 says: the epoch is erased and `released` was written. One that
+    fails is started again, a few times; one that does not end in `limit_ns` is killed.
     """
 
-    def __init__(self, command: tuple[str, ...], lock: str, socket_path: str, poll: select.epoll) -> None:
+    def __init__(
+        self, command: tuple[str, ...], lock: str, socket_path: str, limit_ns: int, poll: select.epoll
+    ) -> None:
         self.fault = ""
         self.handle = -1  # a pidfd while it runs
-        self._command, self._lock, self._socket_path, self._poll = command, lock, socket_path, poll
+        self._command, self._lock, self._socket_path = command, lock, socket_path
+        self._limit_ns, self._poll = limit_ns, poll
         self._pid = 0
-        self._epoch: int | None = None
-        self._spent_since_ns: int | None = None
+        self._began_ns = 0
+        self._epoch = -1
+        self._starts = 0
+        self._free_since_ns: int | None = None
+        self._looked_ns = 0
 
-    def consider(self, spent_epoch: int | None) -> None:
-        """`spent_epoch`: armed still, gate shut, everything gone and drained; None: not so."""
+    def consider(self, epoch: int | None, spent: bool) -> int | None:
+        """Start or end it if that is due. Returns when to come back at the latest; None: whenever.
+
+        `epoch`: armed for, with a gate that is not open; None: not so. `spent`: all gone behind a shut gate.
+        """
         now_ns = time.monotonic_ns()
-        if spent_epoch is None or not self._command:
-            self._spent_since_ns = None
-            return
-        if self._spent_since_ns is None:
-            self._spent_since_ns = now_ns
-        if self.handle != -1 or self._epoch == spent_epoch or now_ns - self._spent_since_ns < PAUSE_NS:
-            return
-        self._spent_since_ns = now_ns
-        if is_locked(self._lock):
-            return
-        self._epoch = spent_epoch
-        environment = {
-            **os.environ,
-            "ACMD_EPOCH": str(spent_epoch),
-            "ACMD_GUARD_SOCKET": self._socket_path,
-        }
-        environment.pop("NOTIFY_SOCKET", None)
+        if self.handle != -1:
+            if now_ns - self._began_ns > self._limit_ns:
+                signal.pidfd_send_signal(self.handle, signal.SIGKILL)
+                return None
+            return self._limit_ns - (now_ns - self._began_ns) + 1
+        if epoch is None or not self._command:
+            self._free_since_ns = None
+            return None
+        if epoch != self._epoch:
+            self._epoch, self._starts = epoch, 0
+        if self._starts >= STARTS_LIMIT:
+            return None
+        if now_ns - self._looked_ns >= LOOK_NS:
+            self._looked_ns = now_ns
+            if is_locked(self._lock):
+                self._free_since_ns = None
+            elif self._free_since_ns is None:
+                self._free_since_ns = now_ns
+        if spent and self._free_since_ns is not None and now_ns - self._free_since_ns >= FREE_NS:
+            self._start(epoch, now_ns)
+        return LOOK_NS
+
+    def _start(self, epoch: int, now_ns: int) -> None:
+        self._starts += 1
+        self._free_since_ns = None
+        environment = {**os.environ, "ACMD_EPOCH": str(epoch), "ACMD_GUARD_SOCKET": self._socket_path}
+        for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
+            environment.pop(name, None)  # it must not speak to PID 1 in the guard's place
         try:
-            self._pid = os.posix_spawn(self._command[0], self._command, environment)
+            self._pid = os.posix_spawn(
+                self._command[0], self._command, environment, setsigdef=(signal.SIGHUP, signal.SIGPIPE)
+            )
         except OSError as problem:
             self.fault = f"the helper cannot be started: {problem}"
             return
+        self._began_ns = now_ns
         self.handle = os.pidfd_open(self._pid)
         self._poll.register(self.handle, select.EPOLLIN)
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable
 
-from acmd.guard import cgroups, processes
+from acmd.guard import addresses, cgroups, processes
 from acmd.guard.jobs import UnitJobs
 from acmd.guard.system import syncfs
 
@@ -16,7 +16,7 @@ ABANDONED_LIMIT = 4  # workers that hang in the kernel
 
 
 class Ladder:
-    """All active-only services of this node: their groups, and what runners registered.
+    """All active-only services of this node: their groups, what runners registered, virtual addresses.
 
     `jobs` has PID 1's word on whether a job, an activation or a restart is pending for one of the units.
     Nothing here touches shared storage, but for the sync's own worker process.
@@ -28,9 +28,12 @@ class Ladder:
         groups: tuple[str, ...] = (),
         sync_paths: tuple[str, ...] = (),
         units: tuple[str, ...] = (),
+        virtual_addresses: tuple[str, ...] = (),
     ) -> None:
         self.services_dir = services_dir
         self.groups = groups
+        self.virtual_addresses = virtual_addresses
+        self.held: list[str] = []  # of these addresses, when last looked
         self.drain = Drain(sync_paths)
         self.killed = 0
         self.fault = ""
@@ -58,6 +61,14 @@ class Ladder:
         return found
 
     def _living(self) -> bool:
+        """Processes, or an address: with it this host answers clients in the place of the next holder."""
+        return self._processes() or self._holds_address()
+
+    def _holds_address(self) -> bool:
+        self.held = addresses.held(self.virtual_addresses) if self.virtual_addresses else []
+        return bool(self.held)
+
+    def _processes(self) -> bool:
         if any(cgroups.populated(group) for group in self.groups):
             return True
         found = self._registered()
@@ -86,7 +97,7 @@ class Ladder:
             self.fault = f"cannot tell what lives: {problem}"
 
     def kill(self) -> None:
-        """SIGKILL to everything that lives, a stop job in the place of queued ones.
+        """SIGKILL to everything that lives, a stop job in the place of queued ones, addresses taken away.
 
         What one step cannot do stays in sight for the next tick.
         """
@@ -97,12 +108,14 @@ class Ladder:
             found = self._registered()
         except (OSError, ValueError) as problem:
             self.fault = f"cannot tell what lives: {problem}"
-            return
+            found = []
         for entry in found:
             known = self._known.setdefault(entry.mark, set())
             if entry.cgroup:
                 self._step(lambda entry=entry: cgroups.kill(entry.cgroup))  # type: ignore[misc]
             self._step(lambda entry=entry, known=known: processes.kill_all(entry, known))  # type: ignore[misc]
+        if self.virtual_addresses:  # after what could put one there again
+            self._step(lambda: 0 * addresses.take_away(self.virtual_addresses))
 
     def _step(self, step: Callable[[], int]) -> None:
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import time
 from collections.abc import Callable
 
 from acmd.guard import system
@@ -16,6 +17,7 @@ WDIOC_GETSUPPORT = 0x80285700
 WDIOC_KEEPALIVE = 0x80045705
 WDIOC_SETTIMEOUT = 0xC0045706
 WDIOF_MAGICCLOSE = 0x0100
+RETRY_NS = 10_000_000_000  # a device that could not be opened counts as faulty for so long
 INITIAL_PID_NAMESPACE = "pid:[4026531836]"
 
 Rung = Callable[[], None]
@@ -91,11 +93,13 @@ class Watchdog:
         self._device = device
         self._timeout_s = timeout_ns // 1_000_000_000
         self._stoppable = False
+        self._tried_ns = 0
 
     def start(self) -> None:
         """Open the device and set its timeout, which must be taken as it is."""
         if self.running:
             return
+        self._tried_ns = time.monotonic_ns()
         try:
             self._device.open()
             self.running = True
@@ -131,7 +135,13 @@ class Watchdog:
             self.fault = f"watchdog {self._device.path}: {problem.strerror or problem}"
 
     def check(self) -> str:
-        """Whether the device is there, without opening it: that alone would start it."""
-        if not self.running and not os.path.exists(self._device.path):
-            self.fault = f"watchdog {self._device.path} is not there"
+        """Whether the device is there, without opening it: that alone would start it.
+
+        The fault of one that could not be opened is forgotten after a while: only trying again tells.
+        """
+        if not self.running:
+            if not os.path.exists(self._device.path):
+                self.fault = f"watchdog {self._device.path} is not there"
+            elif time.monotonic_ns() - self._tried_ns > RETRY_NS:
+                self.fault = ""
         return self.fault

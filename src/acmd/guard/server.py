@@ -40,7 +40,8 @@ class Server:
         self._poll = select.epoll()
         self._timer = system.Timer()
         self._signals = Signals()
-        self._helper = Helper(settings.helper, settings.lock, settings.socket, self._poll)
+        self._needs_watchdog = settings.watchdog_mode == "required"
+        self._helper = Helper(settings.helper, settings.lock, settings.socket, settings.lease_ns, self._poll)
         self._ending = False
         self._reset_fault = ""
         self._sight = UNKNOWN
@@ -61,7 +62,7 @@ class Server:
         """Serve until told to end while disarmed."""
         self._turn()
         notify(f"READY=1\nWATCHDOG_USEC={self._limit_us}" if self._limit_us else "READY=1")
-        while not (self._ending and self.switch.epoch is None):
+        while not (self._ending and self.switch.epoch is None and self._helper.handle == -1):
             for handle, _ in self._poll.poll():
                 self._answer(handle)
             self._turn()
@@ -112,7 +113,10 @@ class Server:
             moved = any(isinstance(action, SetGate) for action in actions)
             if not moved and not (Do.SYNC in actions and self._ladder.drain.done):
                 break
-        self._helper.consider(switch.epoch if switch.spent and switch.gate == SHUT else None)
+        helper_ns = self._helper.consider(
+            None if switch.gate == OPEN else switch.epoch, switch.spent and switch.gate == SHUT
+        )
+        wait_ns = wait_ns if helper_ns is None else min(wait_ns, helper_ns)
         self._timer.set(min(wait_ns, switch.wake_in_ns(system.now())))
 
     def _perform(self, actions: tuple[Action, ...]) -> None:
@@ -193,10 +197,10 @@ class Server:
             return "the guard was told to end"
         self._turn(look=True)
         refusal = self._places.keep("armed", epoch, issued)
-        refusal = refusal or self.switch.arm(epoch, issued, system.now())
         if not refusal and self._watchdog is not None:
             self._watchdog.start()
-        return refusal
+            refusal = self._watchdog.fault if self._needs_watchdog else ""
+        return refusal or self.switch.arm(epoch, issued, system.now())
 
     def view(self) -> dict[str, Any]:
         """What status shows and the daemon acts on. Durations are counted from now."""
@@ -233,8 +237,9 @@ class Server:
             "sight": {"processes": self._sight.processes, "jobs": self._sight.jobs, "drained": drain.done},
             "last_resort": limits.last_resort,
             "watchdog": watchdog,
-            "watchdog_ok": watchdog in {"none", "ok"},
+            "watchdog_ok": watchdog in {"none", "ok"} or not self._needs_watchdog,
             "killed": self._ladder.killed,
+            "addresses": ladder.held,
             "syncs_hanging": len(drain.abandoned),
             "ending": self._ending,
             "limits": limits[:4],

@@ -6,6 +6,7 @@ import json
 import zlib
 from typing import Any, NamedTuple
 
+from acmd.guard.addresses import packed
 from acmd.guard.switch import Limits
 
 
@@ -26,8 +27,10 @@ class Settings(NamedTuple):
     cgroup: tuple[str, ...] = ()  # parents of the active-only services' groups
     unit: tuple[str, ...] = ()  # systemd's units among the active-only services
     sync: tuple[str, ...] = ()  # one path on each file system that active-only services write to
+    address: tuple[str, ...] = ()  # virtual addresses that active-only services bring up
     watchdog: str = ""  # a device; "" for none
     watchdog_timeout_ns: int = 0
+    watchdog_mode: str = "automatic"  # required: without it nothing is armed
     lock: str = ""  # the daemon's lock: `helper` is started only when nobody holds it
     helper: tuple[str, ...] = ()  # what writes the release when the daemon died for good
 
@@ -49,7 +52,7 @@ class Settings(NamedTuple):
         return zlib.crc32(json.dumps(self).encode())
 
 
-_LISTS = {"cgroup", "unit", "sync", "helper"}
+_LISTS = {"cgroup", "unit", "sync", "address", "helper"}
 _REQUIRED = {name for name in Settings._fields if name not in Settings._field_defaults}
 
 
@@ -97,6 +100,13 @@ def _checked(given: dict[str, Any]) -> Settings:
         problem = "watchdog and watchdog_timeout_ns belong together"
     if settings.watchdog_timeout_ns % 1_000_000_000:
         problem = "a watchdog counts in whole seconds"
+    if settings.watchdog_mode not in {"automatic", "required"}:
+        problem = f"watchdog_mode is {settings.watchdog_mode!r}, but it must be 'automatic' or 'required'"
+    for address in settings.address:
+        try:
+            packed(address)
+        except ValueError as refused:
+            problem = str(refused)
     if bool(settings.helper) != bool(settings.lock):
         problem = "helper and lock belong together"
     if problem:
