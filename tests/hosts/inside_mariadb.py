@@ -1,4 +1,4 @@
-# ruff: noqa: ASYNC110, ASYNC221 - what becomes true is waited for by looking
+# ruff: noqa: ASYNC110 - what becomes true is waited for by looking
 """The mysql and http probes against real servers, good and bad; runs inside of a host."""
 
 from __future__ import annotations

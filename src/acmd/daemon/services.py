@@ -20,7 +20,7 @@ from acmd.core.timing import NS_PER_S
 from acmd.drivers import command
 from acmd.drivers.scripts import ocf, sysv
 from acmd.drivers.scripts.action import Place
-from acmd.drivers.systemd import Gate, SystemdBus, SystemdUnit, gate
+from acmd.drivers.systemd import Gate, SystemdBus, SystemdUnit, gate, script_behind
 from acmd.drivers.systemd import SystemdService as UnitDriver
 from acmd.errors import ConfigError
 from acmd.ports import Service
@@ -28,6 +28,8 @@ from acmd.tasks.supervision import Plan
 
 SERVICES_CGROUP = "ACMD_SERVICES_CGROUP"
 """Variable by which the units name the control group that systemd delegated for services."""
+
+STATUS_LIMIT_S = 5.0  # of an init script that is configured as a unit
 
 UNIT_DIRECTORIES = (
     "/etc/systemd/system",
@@ -120,23 +122,52 @@ async def service(
         settings = SystemdUnit(entry.name, unit, entry.runs_on, entry.start_timeout_s, entry.stop_timeout_s)
         driver = UnitDriver(settings, bus, before_start if active else None)
     if isinstance(entry, SystemdService) and driver is not None:
-        return driver
+        # A unit that was generated of an init script is active for ever: only the script knows better.
+        script = script_behind(_unit_file(unit))
+        return _sysv(config, entry, script, STATUS_LIMIT_S, driver) if script else driver
     if isinstance(entry, SysvService):
-        script = sysv.SysvScript(
-            entry.name,
-            entry.script,
-            entry.runs_on,
-            entry.start_timeout_s,
-            entry.stop_timeout_s,
-            entry.monitor_timeout_s,
-            _place(config, entry),
-        )
-        return sysv.SysvService(script, driver)
+        return _sysv(config, entry, entry.script, entry.monitor_timeout_s, driver)
     if isinstance(entry, OcfService):
         return await _ocf(config, entry)
     if isinstance(entry, CommandService):
         return _command(config, entry)
     raise ConfigError(f"service {entry.name} is of a kind that this daemon does not know", "upgrade acmd")
+
+
+def _sysv(
+    config: Config, entry: ServiceSettings, script: str, status_limit_s: float, driver: UnitDriver | None
+) -> Service:
+    """An init script. One that is configured as a unit may be too old to know its status."""
+    return sysv.SysvService(
+        sysv.SysvScript(
+            entry.name,
+            script,
+            entry.runs_on,
+            entry.start_timeout_s,
+            entry.stop_timeout_s,
+            status_limit_s,
+            _place(config, entry),
+            lenient=isinstance(entry, SystemdService),
+        ),
+        driver,
+    )
+
+
+def set_limits(service: Service, entry: ServiceSettings) -> None:
+    """Take over the limits of a configuration that was read anew."""
+    start_s, stop_s = entry.start_timeout_s, entry.stop_timeout_s
+    if isinstance(service, ocf.OcfService) and isinstance(entry, OcfService):
+        service.set_limits(start_s, stop_s, entry.monitor_timeout_s, entry.monitor_interval_s)
+    elif isinstance(service, sysv.SysvService):
+        status_s = entry.monitor_timeout_s if isinstance(entry, SysvService) else STATUS_LIMIT_S
+        service.set_limits(start_s, stop_s, status_s)
+    elif isinstance(service, (UnitDriver, command.CommandService)):
+        service.set_limits(start_s, stop_s)
+
+
+def stop_limit_s(service: Service, entry: ServiceSettings) -> float:
+    """How long its stop may take, also where an agent's meta-data say so."""
+    return service.limit_s("stop") if isinstance(service, ocf.OcfService) else entry.stop_timeout_s
 
 
 def _command(config: Config, entry: CommandService) -> Service:

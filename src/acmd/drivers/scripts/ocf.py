@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from acmd.drivers.scripts import addresses, metadata
 from acmd.drivers.scripts.action import Monitor, Place
@@ -105,10 +105,29 @@ class OcfService:
         self._doing = ""
         self._note = ""
         self._monitor = Monitor(agent.name, agent.runs_on, lambda: asyncio.ensure_future(self._look()))
-        self._interval_s = agent.monitor_interval_s or described.monitor_interval_s or DEFAULT_INTERVAL_S
+        self.set_limits(
+            agent.start_limit_s, agent.stop_limit_s, agent.monitor_limit_s, agent.monitor_interval_s
+        )
         self._address = agent.parameters.get("ip", "") if agent.kind in ADDRESS_AGENTS else ""
         if self._address and not addresses.valid(self._address):
             raise AgentError(f"service {agent.name}: 'ip' is no address", "Write it as 10.0.0.9 or fd00::9.")
+
+    def set_limits(self, start_s: float, stop_s: float, monitor_s: float, interval_s: float) -> None:
+        """Take over other limits, from the next action on. 0: as the agent's meta-data say."""
+        self._agent = replace(
+            self._agent,
+            start_limit_s=start_s,
+            stop_limit_s=stop_s,
+            monitor_limit_s=monitor_s,
+            monitor_interval_s=interval_s,
+        )
+        self._interval_s = interval_s or self._described.monitor_interval_s or DEFAULT_INTERVAL_S
+
+    def limit_s(self, action: str) -> float:
+        """How long start, stop or monitor may take: as configured, else as the agent says."""
+        agent = self._agent
+        own_s = {"start": agent.start_limit_s, "stop": agent.stop_limit_s, "monitor": agent.monitor_limit_s}
+        return own_s[action] or self._described.timeouts_s.get(action, 0.0) or DEFAULT_TIMEOUT_S
 
     # -- looking ------------------------------------------------------------------------------------
 
@@ -196,9 +215,7 @@ class OcfService:
         self.changed.set()
 
     async def _run(self, action: str, epoch: int = -1) -> Ended:
-        agent = self._agent
-        own_s = {"start": agent.start_limit_s, "stop": agent.stop_limit_s, "monitor": agent.monitor_limit_s}
-        limit_s = own_s[action] or self._described.timeouts_s.get(action, 0.0) or DEFAULT_TIMEOUT_S
+        agent, limit_s = self._agent, self.limit_s(action)
         environment = agent.environment(epoch, limit_s)
         return await agent.place.run((agent.path, action), environment, limit_s, start=action == "start")
 

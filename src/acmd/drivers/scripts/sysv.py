@@ -8,7 +8,8 @@ unit is generated any more, the script itself is run, in the service's control g
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from acmd.drivers.scripts.action import Monitor, Place
 from acmd.drivers.scripts.program import REFUSED, Ended
@@ -42,12 +43,21 @@ class SysvScript:
     stop_limit_s: float = 30.0
     status_limit_s: float = 5.0
     place: Place = field(default_factory=Place)
+    lenient: bool = False  # its word that nothing runs counts only where no process of the unit is left
+
+
+class Unit(Service, Protocol):
+    """What drives the unit that systemd made of the script."""
+
+    def set_limits(self, start_s: float, stop_s: float) -> None:
+        """Take over other limits."""
+        ...
 
 
 class SysvService:
     """One init script, alone or with the unit that systemd made of it."""
 
-    def __init__(self, script: SysvScript, unit: Service | None = None) -> None:
+    def __init__(self, script: SysvScript, unit: Unit | None = None) -> None:
         self.name = script.name
         self.changed = unit.changed if unit is not None else asyncio.Event()
         self._script = script
@@ -55,6 +65,14 @@ class SysvService:
         self._doing = ""
         self._note = ""
         self._monitor = Monitor(script.name, script.runs_on, lambda: asyncio.ensure_future(self._look()))
+
+    def set_limits(self, start_s: float, stop_s: float, status_s: float) -> None:
+        """Take over other limits, from the next action on; the unit's as well."""
+        self._script = replace(
+            self._script, start_limit_s=start_s, stop_limit_s=stop_s, status_limit_s=status_s
+        )
+        if self._unit is not None:
+            self._unit.set_limits(start_s, stop_s)
 
     # -- looking ------------------------------------------------------------------------------------
 
@@ -69,9 +87,17 @@ class SysvService:
         if status.state != "running":
             self._monitor.forget()
             return status
-        said = await self._monitor.look(FRESH_S, FRESH_S)
-        if said.state in {"stopped", "failed"}:
-            status.state, status.detail = "failed", said.detail or "its script says that it does not run"
+        return self._with_its_word(status, await self._monitor.look(FRESH_S, FRESH_S))
+
+    def _with_its_word(self, status: ServiceStatus, said: ServiceStatus) -> ServiceStatus:
+        """An active unit's status, with what the script says of it."""
+        if said.state not in {"stopped", "failed"}:
+            return status
+        because = said.detail or "its script says that it does not run"
+        if self._script.lenient and status.pids:
+            status.detail = f"{because}; but processes of it live"
+        else:
+            status.state, status.detail = "failed", because
         return status
 
     async def _look(self) -> ServiceStatus:
@@ -110,7 +136,12 @@ class SysvService:
         if status.state == "running":
             # Active by name only: a start job would do nothing.
             await unit.stop()
-        return await unit.start(epoch) and (await self._look()).state == "running"
+        if not await unit.start(epoch):
+            return False
+        said = await self._look()
+        if not self._script.lenient:
+            return said.state == "running"
+        return self._with_its_word(await unit.observe(), said).state == "running"
 
     async def stop(self) -> bool:
         """Stop. False when something of it still lives."""

@@ -6,7 +6,7 @@
 
 from acmd.drivers.systemd.bus import BusGone, BusRefused, SystemdBus
 from acmd.drivers.systemd.dropins import Gate
-from acmd.drivers.systemd.facts import UnitFacts, facts, first_found
+from acmd.drivers.systemd.facts import UnitFacts, facts, first_found, script_behind
 from acmd.drivers.systemd.service import SystemdService, SystemdUnit
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "UnitFacts",
     "facts",
     "first_found",
+    "script_behind",
 ]

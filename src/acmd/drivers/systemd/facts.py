@@ -9,6 +9,8 @@ from acmd.drivers.systemd.bus import SYSTEMD, SystemdBus
 
 STARTS_AT_BOOT = {"enabled", "enabled-runtime", "linked-runtime", "alias"}
 
+SCRIPTS = ("/etc/init.d/", "/etc/rc.d/init.d/")
+
 
 @dataclass(frozen=True, slots=True)
 class UnitFacts:
@@ -30,6 +32,17 @@ class UnitFacts:
         return self.file_state in STARTS_AT_BOOT or any(name.endswith(".target") for name in self.wanted_by)
 
 
+def script_behind(unit_file: str) -> str:
+    """The init script of which systemd generated this unit file; "" for any other. Reads one local file."""
+    try:
+        with open(unit_file, encoding="utf-8", errors="replace") as file:
+            lines = file.read(65536).splitlines()
+    except OSError:
+        return ""
+    found = [line.partition("=")[2].strip() for line in lines if line.startswith("SourcePath=")]
+    return found[-1] if found and found[-1].startswith(SCRIPTS) else ""
+
+
 async def facts(unit: str, bus: SystemdBus) -> UnitFacts:
     """Raises what a call on the bus raises; a unit that does not exist is `not-found`."""
     (path,) = await bus.call("LoadUnit", "s", unit)
@@ -44,7 +57,7 @@ async def facts(unit: str, bus: SystemdBus) -> UnitFacts:
         triggered_by=tuple(sorted(found.get("TriggeredBy", ()))),
         drop_ins=tuple(found.get("DropInPaths", ())),
         needs_reload=bool(found.get("NeedDaemonReload", False)),
-        is_sysv=source.startswith(("/etc/init.d/", "/etc/rc.d/init.d/")),
+        is_sysv=source.startswith(SCRIPTS),
     )
 
 

@@ -63,6 +63,10 @@ class SystemdService:
         """Hear of the unit no more; it is left as it is."""
         self._bus.unwatch(self._on_change)
 
+    def set_limits(self, start_s: float, stop_s: float) -> None:
+        """Take over other limits, from the next start and stop on."""
+        self._unit = replace(self._unit, start_limit_s=start_s, stop_limit_s=stop_s)
+
     def _on_change(self) -> None:
         self._stale = True
         if not self._bus.ready.is_set():
