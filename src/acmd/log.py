@@ -1,24 +1,59 @@
-"""structlog to syslog facility local2, from a thread of its own: a stuck syslog never blocks the daemon."""
+"""structlog to syslog facility local2, from a thread of its own: a stuck syslog never blocks the daemon.
+
+Under systemd a line goes to the journal as a native message: with its fields, and with facility and
+identifier, by which journald or imjournal passes it on to rsyslog. So it arrives once in the journal and
+once in the file of local2, whichever way rsyslog gets its lines. Elsewhere it goes to syslog's socket.
+"""
 
 from __future__ import annotations
 
+import importlib
 import logging
 import logging.handlers
 import os
 import queue
+import re
+import socket
+import struct
 import sys
 import threading
-from typing import Any
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-import structlog
+from acmd.events import default_level
+
+if TYPE_CHECKING:
+    import structlog
 
 QUEUE_LINES = 2000
+VALUE_LENGTH = 1000
+"""Characters of one value; what is longer is cut."""
+BURST_LINES, LINES_A_S = 60, 1.0
+"""Of one event: so many at once, so many a second for ever. The rest is counted."""
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 SYSLOG_SOCKET = "/dev/log"
+JOURNAL_SOCKET = "/run/systemd/journal/socket"
+Tap = Callable[[str, str, Mapping[str, Any]], None]
+
+
+def _processors() -> Any:
+    """structlog's processors. Its import costs a quarter of a second and 10 MB more when it finds rich."""
+    hidden = "rich" not in sys.modules
+    if hidden:
+        sys.modules["rich"] = None  # type: ignore[assignment]
+    try:
+        return importlib.import_module("structlog").processors
+    finally:
+        if hidden:
+            del sys.modules["rich"]
 
 
 class Logger:
-    """Lines go into a bounded queue; what does not fit is counted, and the count is logged later."""
+    """Lines go into a bounded queue; what does not fit is counted, and the count is logged later.
+
+    `tap` is told each event as well: its name, level and fields.
+    """
 
     def __init__(
         self,
@@ -26,48 +61,60 @@ class Logger:
         facility: str = "local2",
         target: str = "auto",
         syslog_socket: str = SYSLOG_SOCKET,
+        journal_socket: str = JOURNAL_SOCKET,
     ) -> None:
-        """Raises nothing: without a syslog socket the lines go to standard error."""
+        """Raises nothing: without a socket to write to the lines go to standard error."""
         self.dropped = 0
+        self.tap: Tap | None = None
         self._threshold = LEVELS[level]
+        self._pace = Pace()
         self._queue: queue.Queue[logging.LogRecord | None] = queue.Queue(QUEUE_LINES)
-        self._handler = _handler(facility, target, syslog_socket)
-        self._render = structlog.processors.KeyValueRenderer(key_order=["event"], drop_missing=True)
-        self._log = structlog.wrap_logger(
-            None,
-            processors=[structlog.contextvars.merge_contextvars, self._put],
-            wrapper_class=structlog.BoundLogger,
-        )
+        self._handler = _handler(facility, target, syslog_socket, journal_socket)
+        self._render: structlog.processors.KeyValueRenderer = _processors().KeyValueRenderer()
         self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
         self._thread.start()
 
-    def __call__(self, event: str, level: str = "info", **fields: Any) -> None:
-        """Log one event with its fields. Never blocks, never raises."""
+    def __call__(self, event: str, level: str = "", **fields: Any) -> None:
+        """Log one event with its fields; by default at its own level. Never blocks, never raises."""
+        level = level or default_level(event)
+        allowed, left_out = self._pace.ask(event, time.monotonic())
+        if not allowed:
+            return
+        if left_out:
+            self._put("log-lines-suppressed", "warning", {"what": event, "count": left_out})
+        if self.tap is not None:
+            self.tap(event, level, fields)
         if LEVELS[level] >= self._threshold:
-            self._log.bind(level=level, **fields).info(event)
+            self._put(event, level, fields)
 
-    def _put(self, _: Any, __: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
-        level = fields.pop("level")
-        event = fields.pop("event")
-        rest = self._render(None, "", fields)
-        record = logging.LogRecord("acmd", LEVELS[level], "", 0, f"{event} {rest}".rstrip(), None, None)
+    def _put(self, event: str, level: str, fields: Mapping[str, Any]) -> None:
+        plain = {key: _short(value) for key, value in fields.items()}
+        text = f"{event} {self._render(None, '', dict(plain))}".rstrip()
+        record = logging.LogRecord("acmd", LEVELS[level], "", 0, text, None, None)
+        record.acmd = {"event": event, **plain}
         try:
             self._queue.put_nowait(record)
         except queue.Full:
             self.dropped += 1
-        raise structlog.DropEvent
 
     def _write_all(self) -> None:
         while True:
             record = self._queue.get()
             if record is None:
                 return
-            self._handler.handle(record)
-            if self.dropped and self._queue.empty():
-                lost, self.dropped = self.dropped, 0
-                self._handler.handle(
-                    logging.LogRecord("acmd", 30, "", 0, f"log-lines-lost count={lost}", None, None)
-                )
+            if not self._written(record):
+                self.dropped += 1
+            elif self.dropped and self._queue.empty():
+                lost = self.dropped
+                text = f"log-lines-lost count={lost}"
+                record = logging.LogRecord("acmd", LEVELS["warning"], "", 0, text, None, None)
+                record.acmd = {"event": "log-lines-lost", "count": lost}
+                if self._written(record):
+                    self.dropped -= lost
+
+    def _written(self, record: logging.LogRecord) -> bool:
+        self._handler.handle(record)
+        return not getattr(record, "lost", False)
 
     def set_level(self, level: str) -> None:
         """From now on, lines below this level are left out."""
@@ -82,12 +129,83 @@ class Logger:
         self._thread.join(limit_s)
 
 
-def _handler(facility: str, target: str, syslog_socket: str) -> logging.Handler:
-    """Without a listener the syslog handler loses lines until there is one: it connects again by itself."""
+class Pace:
+    """How often one event may be logged."""
+
+    def __init__(self) -> None:
+        self._left: dict[str, tuple[float, float, int]] = {}  # event: lines left, when, lines left out
+
+    def ask(self, event: str, now_s: float) -> tuple[bool, int]:
+        """Whether it may be logged now, and how many were left out since the last that was."""
+        left, before_s, left_out = self._left.get(event, (float(BURST_LINES), now_s, 0))
+        left = min(float(BURST_LINES), left + (now_s - before_s) * LINES_A_S)
+        if left < 1:
+            self._left[event] = left, now_s, left_out + 1
+            return False, 0
+        self._left[event] = left - 1, now_s, 0
+        return True, left_out
+
+
+def _short(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    text = str(value)
+    return text if len(text) <= VALUE_LENGTH else f"{text[:VALUE_LENGTH]}…"
+
+
+class _Syslog(logging.handlers.SysLogHandler):
+    """Without a listener it loses lines until there is one: it connects again by itself."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        record.lost = True
+
+
+class Journal(logging.Handler):
+    """Native messages of systemd's journal: systemd.io/JOURNAL_NATIVE_PROTOCOL."""
+
+    def __init__(self, facility: str, path: str) -> None:
+        super().__init__()
+        self._path = path
+        self._facility = logging.handlers.SysLogHandler.facility_names[facility]
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send it. Waits while journald does not take any, in the log's own thread."""
+        found: dict[str, Any] = getattr(record, "acmd", {})
+        fields = {
+            "MESSAGE": f"{record.levelname} {record.getMessage()}",
+            "PRIORITY": logging.handlers.SysLogHandler.priority_names[record.levelname.lower()],
+            "SYSLOG_FACILITY": self._facility,
+            "SYSLOG_IDENTIFIER": "acmd",
+            "SYSLOG_PID": os.getpid(),
+            **{f"ACMD_{re.sub('[^A-Z0-9_]', '_', key.upper())[:50]}": value for key, value in found.items()},
+        }
+        try:
+            self._socket.sendto(b"".join(_field(key, value) for key, value in fields.items()), self._path)
+        except OSError:
+            record.lost = True
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+        super().close()
+
+
+def _field(name: str, value: Any) -> bytes:
+    data = str("" if value is None else value).encode("utf-8", "backslashreplace")
+    if b"\n" not in data:
+        return name.encode() + b"=" + data + b"\n"
+    return name.encode() + b"\n" + struct.pack("<Q", len(data)) + data + b"\n"
+
+
+def _handler(facility: str, target: str, syslog_socket: str, journal_socket: str) -> logging.Handler:
     logging.raiseExceptions = False  # a log that cannot be written must not end the daemon
+    by_systemd = bool({"INVOCATION_ID", "JOURNAL_STREAM"} & os.environ.keys())
+    if (target == "journal" or (target == "auto" and by_systemd)) and os.path.exists(journal_socket):
+        return Journal(facility, journal_socket)
     handler: logging.Handler
-    if target in ("auto", "syslog", "journal") and os.path.exists(syslog_socket):
-        handler = logging.handlers.SysLogHandler(syslog_socket, facility)
+    if target != "stderr" and os.path.exists(syslog_socket):
+        handler = _Syslog(syslog_socket, facility)
         handler.setFormatter(logging.Formatter(f"acmd[{os.getpid()}]: %(levelname)s %(message)s"))
     else:
         handler = logging.StreamHandler(sys.stderr)

@@ -80,7 +80,7 @@ def test_a_stuck_syslog_blocks_nobody(logger: tuple[Logger, Sink]) -> None:
     sink.open.clear()
     began = time.monotonic()
     for number in range(QUEUE_LINES + 500):
-        log("event", number=number)
+        log(f"event-{number}", number=number)
     assert time.monotonic() - began < 5
     assert log.dropped >= 499
     lost = log.dropped

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Callable, NamedTuple, Union
 
+from acmd.core.annals import HISTORY_DIR, NODES_DIR, read_journals, read_leases, write_journal
 from acmd.core.calls import (
     CLUSTER_FILE,
     CLUSTER_FILE_LIMIT,
@@ -26,9 +27,7 @@ from acmd.core.calls import (
 )
 from acmd.core.lease import RECORD_BYTES, epoch_of, lease_name
 
-NODES_DIR = "nodes"
 CONTROL_DIR = "control"
-HISTORY_DIR = "history"
 DIRECTORIES = (NODES_DIR, CONTROL_DIR, TMP_DIR, HISTORY_DIR)
 DOCUMENT_LIMIT = 65_536
 """Bytes of a node file or a command; one more is read, so that an oversized file shows."""
@@ -133,6 +132,29 @@ def write_node(node: str, data: bytes, unique: str) -> Steps:
     temporary = f"{TMP_DIR}/node.{node}.{unique}"
     yield Create(temporary, data)
     yield Rename(temporary, f"{NODES_DIR}/{node}.json")
+
+
+def remove_node(node: str) -> Steps:
+    """-> None: the file of a node that is no more. Nothing there is fine."""
+    try:
+        yield Remove(f"{NODES_DIR}/{node}.json")
+    except StorageFault as failure:
+        if failure.fault is not Fault.MISSING:
+            raise
+
+
+def replace_cluster(old: bytes, new: bytes, unique: str) -> Steps:
+    """-> None: other timing for a cluster that nobody runs. Faults NOT_A_CLUSTER unless it holds `old`.
+
+    A daemon that still runs finds other bytes than it started with, and neither renews nor claims any more.
+    """
+    found = yield ReadFile(CLUSTER_FILE, CLUSTER_FILE_LIMIT)
+    if found.data != old:
+        raise StorageFault(Fault.NOT_A_CLUSTER, "cluster.json was changed meanwhile")
+    temporary = f"{TMP_DIR}/cluster.{unique}"
+    yield Create(temporary, new)
+    yield Rename(temporary, CLUSTER_FILE)
+    yield SyncDir(".")
 
 
 def read_nodes() -> Steps:
@@ -249,12 +271,17 @@ _JOBS: dict[str, Callable[..., Steps]] = {
     for job in (
         initialise,
         read_cluster,
+        replace_cluster,
+        remove_node,
         write_node,
         read_nodes,
         read_command,
         post_command,
         prepare_reserve,
         keep_house,
+        write_journal,
+        read_journals,
+        read_leases,
     )
 }
 

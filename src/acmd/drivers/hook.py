@@ -1,0 +1,121 @@
+"""Runs a hook's command, and keeps the small file of what hooks were run for."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+OUTPUT_LIMIT = 400
+READ_LIMIT = 65_536
+REAP_S = 1.0
+SAVE_LIMIT_S = 2.0
+FILE_LIMIT = 1 << 20
+BASE = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+"""All that a hook has beside the event: no NOTIFY_SOCKET, nothing of the daemon's own environment."""
+
+
+async def run_hook(command: tuple[str, ...], environment: Mapping[str, str], limit_s: float) -> str:
+    """Run it in a session of its own. "" when it ended with 0 in time, else what went wrong. Never raises.
+
+    At the limit, and in any case once its first process has ended, all that is left in its session's
+    process group is killed.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd="/",
+            env={**BASE, **environment},
+            start_new_session=True,
+        )
+    except OSError as problem:
+        return f"it cannot be started: {(problem.strerror or str(problem)).lower()}"
+    output = bytearray()
+    reading = asyncio.ensure_future(_read(process, output))
+    try:
+        async with asyncio.timeout(limit_s):
+            await process.wait()
+    except TimeoutError:
+        return f"no end within {limit_s:g} s; killed"
+    finally:
+        await _end(process)
+        reading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await reading
+    if process.returncode == 0:
+        return ""
+    said = bytes(output).decode(errors="replace").strip()[-OUTPUT_LIMIT:]
+    return f"exit code {process.returncode}" + (f": {said}" if said else "")
+
+
+async def _read(process: asyncio.subprocess.Process, into: bytearray) -> None:
+    """Keep the last of what it says, and let it say as much as it likes."""
+    while process.stdout is not None and (piece := await process.stdout.read(READ_LIMIT)):
+        into += piece
+        del into[:-OUTPUT_LIMIT]
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(REAP_S):
+            await process.wait()
+
+
+class MarkFile:
+    """`tasks.hooks.Marks`: one JSON object, replaced atomically, mode 0600."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._saving: threading.Thread | None = None
+
+    def load(self) -> Mapping[str, Any]:
+        """What was saved last, or {}."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+            with open(descriptor, "rb") as file:
+                found = json.loads(file.read(FILE_LIMIT))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    async def save(self, content: Mapping[str, Any]) -> None:
+        """Replace it within SAVE_LIMIT_S; on a disk that is stuck or full the old content stays."""
+        if self._saving is not None and self._saving.is_alive():
+            return
+        data = json.dumps(content).encode()
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+
+        def work() -> None:
+            with contextlib.suppress(OSError):
+                self._replace(data)
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(done.set)
+
+        self._saving = threading.Thread(target=work, name="hook-marks", daemon=True)
+        self._saving.start()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SAVE_LIMIT_S):
+                await done.wait()
+
+    def _replace(self, data: bytes) -> None:
+        new = self._path.with_name(f"{self._path.name}.new")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(new, flags, 0o600)
+        try:
+            os.write(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(new, self._path)
