@@ -1,9 +1,11 @@
 """A service under test that is its own witness: it stamps every instant at which it runs.
 
 Runs inside a host, started by acmd; standard library only. Each run appends to a file of its own,
-NODE-EPOCH-FIRST_NS, one line a stamp: CLOCK_MONOTONIC in nanoseconds, which all hosts of a bed share.
-`stamper.py DIRECTORY [ignore-term] [stuck FILE]`: with `stuck` it also writes to FILE all the time,
-and so hangs in the kernel when that storage stalls.
+NODE-EPOCH-FIRST_NS, one line a stamp: the machine's CLOCK_MONOTONIC in nanoseconds, which all hosts of a bed
+share. A host with a clock of its own (tests/uml) was told at boot what to add to its CLOCK_MONOTONIC_RAW.
+`stamper.py DIRECTORY [ignore-term] [ignore-term-if FILE] [stuck FILE]`: with `stuck` it also writes to FILE all
+the time, and so hangs in the kernel when that storage stalls; with `ignore-term-if` SIGTERM ends it unless FILE is
+there.
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 PAUSE_S = 0.004
+CLOCK = "/run/bed/clock"
 
 
 def write_for_ever(path: str) -> None:
@@ -25,11 +29,24 @@ def write_for_ever(path: str) -> None:
         time.sleep(PAUSE_S)
 
 
+def machine_clock() -> Callable[[], int]:
+    """The clock that all hosts share."""
+    if not os.path.exists(CLOCK):
+        return time.monotonic_ns
+    with open(CLOCK) as file:
+        offset_ns = int(file.read())
+    return lambda: time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW) + offset_ns
+
+
 def main(directory: str, *options: str) -> None:
     """Stamp until killed."""
     if "ignore-term" in options:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    first = time.monotonic_ns()
+    if "ignore-term-if" in options:
+        file = options[options.index("ignore-term-if") + 1]
+        signal.signal(signal.SIGTERM, lambda number, frame: None if os.path.exists(file) else os._exit(0))
+    now_ns = machine_clock()
+    first = now_ns()
     name = f"{os.environ['ACMD_NODE']}-{os.environ['ACMD_EPOCH']}-{first}"
     os.makedirs(directory, exist_ok=True)
     handle = os.open(f"{directory}/{name}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -37,7 +54,7 @@ def main(directory: str, *options: str) -> None:
         path = options[options.index("stuck") + 1]
         threading.Thread(target=write_for_ever, args=(path,), daemon=True).start()
     while True:
-        os.write(handle, b"%d\n" % time.monotonic_ns())
+        os.write(handle, b"%d\n" % now_ns())
         time.sleep(PAUSE_S)
 
 
