@@ -7,7 +7,7 @@ HOURS ?= 1
 N ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format simulate bench hosts lock clean
+.PHONY: help demo test lint format simulate bench hosts dist deb rpm lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,18 @@ bench: ## measure failovers on this machine
 hosts: ## hosts with a real systemd to play with (root)
 	@$(VENV)
 	@$(BIN)/python -m tests.hosts $(ARGS)
+
+dist: ## wheel and sdist, into dist/
+	@$(VENV)
+	@$(BIN)/python -m tools.pack dist $(ARGS)
+
+deb: ## the Debian package, into dist/ (needs dpkg-deb)
+	@$(VENV)
+	@$(BIN)/python -m tools.pack deb $(ARGS)
+
+rpm: ## the package for RHEL-like systems, into dist/ (needs rpmbuild; Debian: rpm)
+	@$(VENV)
+	@$(BIN)/python -m tools.pack rpm $(ARGS)
 
 lock: ## write the lock files anew from pyproject.toml; UPGRADE=1 takes newer versions
 	@$(VENV) tox

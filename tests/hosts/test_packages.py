@@ -1,0 +1,129 @@
+"""The Debian package on hosts without acmd: installed, upgraded under load, downgraded, removed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hosts.cluster import Cluster, main_pid, prop, renew
+from tests.hosts.host import Host
+from tests.hosts.image import Template
+from tests.hosts.packaged import Bed, Packaged, bare, dpkg, files, package, put
+from tests.hosts.witness import NS_PER_S, wait_for
+
+OLD, NEW = "0.1.0", "0.1.1"
+LONGEST_GAP_NS = NS_PER_S // 4
+
+
+@pytest.fixture(scope="module")
+def debs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Two versions of the package."""
+    out = tmp_path_factory.mktemp("debs")
+    return {version: package("deb", version, out) for version in (OLD, NEW)}
+
+
+@pytest.fixture(scope="module")
+def bed(template: Template) -> Iterator[Bed]:
+    """Two hosts without acmd."""
+    with Bed(["alpha", "beta"], template=bare(template)) as made:
+        yield made
+
+
+@pytest.fixture
+def cluster(bed: Bed, debs: dict[str, Path]) -> Iterator[Packaged]:
+    """Nothing is installed yet; afterwards the hosts get new disks."""
+    yield Packaged(bed, deb=debs[OLD])
+    renew(bed)
+
+
+def version_of(cluster: Cluster, host: Host) -> str:
+    """The version of the daemon that runs there."""
+    found: str = cluster.status(host)["version"]
+    return found
+
+
+def test_installed_and_purged(cluster: Packaged) -> None:
+    """Installing enables and starts nothing; commands, rules and group are there; purged, all is gone."""
+    host = cluster.bed["alpha"]
+    before = files(host)
+    put(host, cluster.deb)
+    assert host.exec(["acmd", "--version"]).stdout.split() == ["acmd", OLD]
+    assert prop(host, "UnitFileState") == "disabled"
+    assert prop(host, "ActiveState") == "inactive"
+    wrong = dpkg(host, "--verify", "acmd", check=False).splitlines()
+    assert [line for line in wrong if "/usr/share/doc/" not in line] == []  # left out by the bed
+    assert host.exec(["getent", "group", "acmd"]).stdout
+    modes = host.exec(["stat", "-c", "%a %U %n", "/etc/acmd", "/run/acmd", "/var/lib/acmd"]).stdout
+    assert modes.splitlines() == ["750 root /etc/acmd", "755 root /run/acmd", "755 root /var/lib/acmd"]
+    assert host.exec(["logrotate", "-d", "/etc/logrotate.conf"]).stderr.count("/var/log/aspera.log") > 0
+    assert dpkg(host, "-P", "acmd", check=False).count("not empty") == 0
+    left = {name for name in files(host) - before if not name.startswith(("/etc/group", "/etc/gshadow"))}
+    assert left == set()
+    assert host.exec(["getent", "group", "acmd"], check=False).stdout == ""
+
+
+def test_upgrade_under_load(cluster: Packaged, debs: dict[str, Path]) -> None:
+    """Passive node first, then the active one, and back to the version before: the same service process
+    all the time, the same epoch, and versions mixed in between.
+    """
+    active, passive = cluster.start()
+    wait_for(lambda: cluster.status(passive).get("role") == "passive", 10, "the peer is there")
+    started = cluster.wait_active(active)
+    for version in (NEW, OLD):
+        for host in (passive, active):
+            put(host, debs[version])
+            assert version_of(cluster, host) == version
+            time.sleep(4)  # beyond R, K and D of the daemon before
+    (run,) = cluster.assert_alone()
+    assert (run.first_ns, run.epoch) == (started.first_ns, started.epoch)
+    assert time.monotonic_ns() - run.last_ns < LONGEST_GAP_NS
+    assert run.longest_gap_ns < LONGEST_GAP_NS
+    assert cluster.status(active)["role"] == "active"
+
+
+def test_a_refused_configuration(cluster: Packaged, debs: dict[str, Path]) -> None:
+    """A version that would not follow the configuration leaves the daemon that runs alone, and says so."""
+    active, _ = cluster.start()
+    daemon = main_pid(active)
+    right = active.read("/etc/acmd/acmd.toml")
+    active.push("/etc/acmd/acmd.toml", right + "\n[timing]\nprofile = 'nonsense'\n")
+    words = put(active, debs[NEW])
+    assert "acmd.service still runs the version before" in words
+    assert "systemctl restart acmd.service" in words
+    assert main_pid(active) == daemon
+    time.sleep(4)
+    assert len(cluster.assert_alone()) == 1
+    assert cluster.running(active)
+
+
+def test_removed_from_the_active_node(cluster: Packaged) -> None:
+    """Released first: the peer serves within a second, never both; no gate stays, and nothing is enabled."""
+    active, passive = cluster.start()
+    wait_for(lambda: cluster.status(passive).get("role") == "passive", 10, "the peer is there")
+    gate = "/run/systemd/system/forgotten.service.d/zz-acmd.conf"
+    active.push(gate, "# Written by acmd for cluster acmd, for as long as it manages this unit.\n[Service]\n")
+    words = dpkg(active, "-r", "acmd")
+    assert "the lease is released" in words
+    cluster.wait_active(passive)
+    first, second = cluster.assert_alone()
+    assert second.first_ns - first.last_ns < NS_PER_S
+    assert active.exec(["test", "-e", gate], check=False).returncode != 0
+    assert active.exec("ls -d /run/systemd/system/*.d", check=False).stdout == ""
+    assert active.exec("ls /etc/systemd/system/multi-user.target.wants").stdout.count("acmd") == 0
+    assert active.exec(["ls", "/etc/acmd"]).stdout.split() == ["acmd.toml"]
+    put(active, cluster.deb)
+    active.exec(["systemctl", "start", "acmd"])
+    wait_for(lambda: cluster.status(active).get("role") == "passive", 10, "installed again, it joins")
+    assert len(cluster.assert_alone()) == 2
+
+
+def test_another_rule_rotates_already(cluster: Packaged) -> None:
+    """ACM has a rule for the log: a second one is not added, which would disable that whole file."""
+    host = cluster.bed["beta"]
+    host.push("/etc/logrotate.d/aspera", "/var/log/aspera.log {\n daily\n}\n")
+    words = put(host, cluster.deb)
+    assert "/var/log/aspera.log is rotated by /etc/logrotate.d/aspera already" in words
+    assert host.exec(["test", "-e", "/etc/logrotate.d/acmd"], check=False).returncode != 0
