@@ -54,7 +54,7 @@ class Machine:
 
     def power_on(self) -> None:
         """Press the button and return at once; `wait_running` waits. HostError when it is on already."""
-        if self._keeper is not None and self._keeper.poll() is None:
+        if self.has_power():
             raise HostError(f"{self.name} is on already")
         for group in (self.cgroup, self.keeper_cgroup):
             group.create()
@@ -171,6 +171,10 @@ class Machine:
         self.power_off(lose_cache)
         self.boot()
         return time.monotonic() - started
+
+    def has_power(self) -> bool:
+        """Whether it is switched on, be it in the middle of a reset of its own."""
+        return self._keeper is not None and self._keeper.poll() is None
 
     def is_on(self) -> bool:
         """Whether a PID 1 is there."""

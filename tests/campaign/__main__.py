@@ -1,0 +1,119 @@
+"""Random faults on real hosts, judged by an independent witness.
+
+python -m tests.campaign --faults 40 --seed 7                 on two hosts with a real systemd (root)
+python -m tests.campaign --faults 40 --agent                  the same with a required fence agent
+python -m tests.campaign --only "storage errors"              one class, or one fault by its name
+python -m tests.campaign --minutes 60 --sample                a soak: what must stay flat is plotted
+python -m tests.campaign --list                               the catalogue
+python -m tests.campaign --report bench/out/campaign/*.jsonl  write docs/faults.md from results
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NoReturn
+
+from tests.campaign import report
+from tests.campaign.catalogue import FAULTS, choices
+from tests.campaign.place import Place
+from tests.campaign.runner import Runner
+from tests.campaign.sampling import Sampler
+from tests.hosts.bed import missing_needs
+from tests.hosts.image import REPO, build_template
+from tests.hosts.storage import faultfs_available
+
+OUT = REPO / "bench/out/campaign"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    raw = argparse.RawDescriptionHelpFormatter
+    made = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__, formatter_class=raw)
+    made.add_argument("--faults", type=int, default=40)
+    made.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
+    made.add_argument("--bed", choices=("nspawn", "uml"), default="nspawn")
+    made.add_argument("--profile", choices=("fast", "standard"), default="fast")
+    made.add_argument("--agent", action="store_true", help="with a fence agent that is required")
+    made.add_argument("--only", default="", metavar="CLASS", help="one class, or one fault")
+    made.add_argument("--minutes", type=float, default=float("inf"), help="no new fault after that")
+    made.add_argument("--sample", action="store_true", help="sample what must stay flat, and plot it")
+    made.add_argument("--go-on", action="store_true", help="do not stop at a violation")
+    made.add_argument("--list", action="store_true")
+    made.add_argument("--report", nargs="*", type=Path, metavar="RESULTS")
+    return made
+
+
+def main() -> int:
+    """0 when nothing was violated and the cluster was whole after each fault."""
+    wish = parser().parse_args()
+    if wish.list:
+        for fault in FAULTS:
+            print(
+                f"{fault.group:26} {fault.name:50} {'/'.join(fault.sides):15}",
+                fault.documented_limit(wish.agent),
+            )
+        return 0
+    if wish.report is not None:
+        report.publish(wish.report)
+        return 0
+    lack = missing_needs() or ("" if faultfs_available() else "needs the Python package pyfuse3")
+    if lack:
+        print(lack, file=sys.stderr)
+        return 2
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    return campaign(wish)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def campaign(wish: argparse.Namespace) -> int:
+    """Run it; a line for each fault as it goes."""
+    agent = "agent" if wish.agent else "plain"
+    name = f"{wish.bed}-{wish.profile}-{agent}-{wish.seed}-{time.strftime('%H%M%S')}"
+    template = build_template()
+    sampler = Sampler(OUT / f"{name}.samples.jsonl") if wish.sample else None
+    with tempfile.TemporaryDirectory(prefix="acmd-campaign-") as scratch:
+        wheels = build_wheel(Path(scratch))
+
+        def make() -> Place:
+            return Place(profile=wish.profile, agent=wish.agent, template=template, wheels=wheels)
+
+        runner = Runner(make, wish.seed, OUT / f"{name}.jsonl", lambda line: print(line, flush=True))
+        runner.stop_at_violation = not wish.go_on
+        if sampler is not None:
+            runner.sampled = sampler.take
+        sequence = choices(random.Random(wish.seed), Place.can_do(wish.bed), wish.only)
+        outcomes = runner.run(sequence, wish.faults, time.monotonic() + 60 * wish.minutes)
+    violations = [outcome for outcome in outcomes if outcome.violation()]
+    broken = [outcome for outcome in outcomes if not outcome.whole]
+    print(
+        f"{len(outcomes)} faults, {len(violations)} violations, {len(broken)} times not whole;",
+        runner.results,
+    )
+    if sampler is not None:
+        print(f"plotted: {sampler.plot()}")
+    return int(bool(violations or broken))
+
+
+def build_wheel(directory: Path) -> Path:
+    """acmd's wheel, as the upgrade installs it."""
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w"]
+    subprocess.run([*command, str(directory), str(REPO)], check=True, stdin=subprocess.DEVNULL)
+    return directory
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

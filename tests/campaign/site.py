@@ -1,0 +1,144 @@
+"""The cluster under test: Apache on both hosts; MariaDB and the stamper on the active one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.hosts.cluster import ACMD, Cluster
+from tests.hosts.host import Host
+from tests.hosts.image import REPO
+from tests.hosts.inside import HostError
+from tests.hosts.site import DATABASE, MYSQL, PREPARE, YML
+from tests.hosts.witness import wait_for
+
+WITNESS = "/witness"
+IGNORE_TERM = f"{WITNESS}/ignore-term"
+FENCE_ORDERS = f"{WITNESS}/fence"
+TABLE = "orchestrator.numbers"
+START_S = 60.0
+
+CONFIG = """
+services = ["APACHE", "MYSQL"]
+
+[cluster]
+directory = "{directory}"
+
+[node]
+address = "{address}"
+
+[timing]
+profile = "{profile}"
+
+[guard]
+last_resort = "reset"
+watchdog = "off"
+
+[hold_down]
+first_s = 3.0
+longest_s = 10.0
+
+[database]
+file = "/etc/orchestrator/database.yml"
+{fencing}
+[[service]]
+name = "APACHE"
+unit = "apache2.service"
+after = []
+probe = [{{ kind = "http", port = 80, interval_s = 2.0 }}]
+
+[[service]]
+name = "MYSQL"
+unit = "mariadb.service"
+data_directories = ["/shared/mysql"]
+restart = {{ max_restarts = 3, window_s = 60.0 }}
+probe = [{{ kind = "mysql", must_be_writable = true, interval_s = 1.0, timeout_s = 2.0 }}]
+
+[[service]]
+name = "witness"
+kind = "command"
+command = ["/usr/bin/python3", "/opt/stamper.py", "{witness}", "ignore-term-if", "{ignore_term}"]
+stop_timeout_s = 2.0
+"""
+
+FENCING = f"""
+[fencing]
+policy = "required"
+agent = ["/usr/bin/python3", "/opt/fence.py", "{FENCE_ORDERS}"]
+suspect_after_s = {{suspect_s}}
+timeout_s = 20.0
+"""
+SUSPECT_S = {"fast": 2.5, "standard": 6.5}
+
+# Files on the data directory's file system are one thing, what a fault leaves of them another: no native AIO,
+# which some test kernels lack.
+SERVER = (
+    MYSQL
+    + "innodb_use_native_aio=0\ninnodb_buffer_pool_size=32M\nskip_name_resolve=1\nperformance_schema=0\n"
+)
+
+
+def stamps_of(witness: str) -> str:
+    """Where the stampers write, below the witness' directory."""
+    return f"{witness}/stamps"
+
+
+@dataclass(slots=True)
+class CampaignSite(Cluster):
+    """A `Cluster` with a database, a web server, and perhaps a fence agent."""
+
+    agent: bool = False
+    witness: str = stamps_of(WITNESS)
+
+    def config(self, host: Host) -> str:
+        """The host's configuration."""
+        fencing = FENCING.format(suspect_s=SUSPECT_S[self.profile]) if self.agent else ""
+        return CONFIG.format(
+            address=host.address,
+            directory=self.directory,
+            profile=self.profile,
+            witness=self.witness,
+            ignore_term=IGNORE_TERM,
+            fencing=fencing,
+        )
+
+    def stamps(self) -> Path:
+        """The stampers' directory as the machine sees it."""
+        return Path(stamps_of(str(self.bed.witness)))
+
+    def install(self) -> None:
+        """Everything on both hosts, MariaDB's data on shared storage; nothing is started."""
+        Cluster.install(self)
+        agent = (REPO / "tests/campaign/fence.py").read_bytes()
+        for host in self.bed.hosts:
+            host.push("/opt/fence.py", agent)
+            host.push(DATABASE, YML, 0o640)
+            host.push("/etc/mysql/mariadb.conf.d/95-shared.cnf", SERVER)
+        (self.bed.witness / "fence").mkdir(exist_ok=True)
+        self.bed.hosts[0].exec(PREPARE.replace("orchestrator.entries (id varchar(80)", f"{TABLE} (n bigint"))
+
+    def start(self) -> tuple[Host, Host]:
+        """Everything up, enabled at boot too: the host that became active, and the other one."""
+        self.install()
+        self.init()
+        first, second = self.bed.hosts
+        for host in (first, second):
+            host.exec(["systemctl", "enable", "acmd"])
+            host.exec(["systemctl", "start", "acmd"], timeout_s=START_S)
+            wanted = "active" if host is first else "passive"
+            wait_for(lambda h=host, w=wanted: self.asked(h).get("role") == w, START_S, self.says())  # type: ignore[misc]
+        # What was installed long ago is on the disk by the time that the power goes.
+        for host in (first, second):
+            host.exec(["sync", "-f", "/"])
+        return first, second
+
+    def asked(self, host: Host, timeout_s: float = 8.0) -> dict[str, Any]:
+        """`acmd status --json`, or {} when nothing sensible comes."""
+        try:
+            said = host.exec([ACMD, "status", "--json"], check=False, timeout_s=timeout_s).stdout
+            found: dict[str, Any] = json.loads(said)
+        except (HostError, ValueError):
+            return {}
+        return found
