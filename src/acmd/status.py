@@ -97,6 +97,7 @@ def lease_part(state: State, now: Instant) -> dict[str, Any] | None:
             "expires_in_s": _s(timing.lease_duration_ns - elapsed_ns),
             "unfenced": list(lease.unfenced),
             "claimed_at": lease.claimed_at or None,
+            "written_at": None,
         }
     if seen is None or seen.record is None:
         return None
@@ -111,6 +112,7 @@ def lease_part(state: State, now: Instant) -> dict[str, Any] | None:
         "expires_in_s": _s(seen.wait_ns - elapsed_ns) if held else None,
         "unfenced": list(seen.record.unfenced),
         "claimed_at": seen.record.claimed_at or None,
+        "written_at": seen.record.written_at or None,
     }
 
 
@@ -184,6 +186,7 @@ def record_part(record: Record) -> dict[str, Any]:
         "expires_in_s": None,
         "unfenced": list(record.unfenced),
         "claimed_at": record.claimed_at or None,
+        "written_at": record.written_at or None,
     }
 
 

@@ -56,6 +56,20 @@ def daemon(directory: Path, *answers: Answer) -> Iterator[list[dict[str, Any]]]:
         listener.close()
 
 
+def service(state: str, **changes: Any) -> dict[str, Any]:
+    """A service as a snapshot has it."""
+    return {
+        "name": "web",
+        "state": state,
+        "runs_on": "active",
+        "since_s": 60.0,
+        "restarts": 0,
+        "detail": "",
+        "held": "",
+        "probes": [],
+    } | changes
+
+
 def node(name: str, role: str, **changes: Any) -> dict[str, Any]:
     """A node as a snapshot has it: fit, heard, its services as the role says."""
     return {
@@ -66,9 +80,8 @@ def node(name: str, role: str, **changes: Any) -> dict[str, Any]:
         "unfit_because": "",
         "last_seen_s": 0.2,
         "version": "1",
-        "services": [
-            {"name": "web", "state": "running" if role == "active" else "stopped", "runs_on": "active"}
-        ],
+        "held_down": False,
+        "services": [service("running" if role == "active" else "stopped")],
     } | changes
 
 
@@ -94,6 +107,8 @@ def snapshot(**changes: Any) -> dict[str, Any]:
             "remaining_s": 1.7,
             "expires_in_s": 4.2,
             "unfenced": [],
+            "claimed_at": None,
+            "written_at": None,
         },
         "nodes": [node("a", "active"), node("b", "passive")],
         "maintenance": {"all": None, "nodes": {}},
@@ -105,8 +120,14 @@ def snapshot(**changes: Any) -> dict[str, Any]:
             "deadline_in_s": 2.7,
             "last_resort": "reset",
             "last_resort_means": "",
-            "watchdog": "automatic",
+            "watchdog": "ok",
+            "faults": [],
+            "notes": [],
         },
+        "fencing": {"policy": "off", "agent": False, "running": [], "failed": [], "confirmed": []},
+        "interlock": {"state": "clear"},
+        "hold_down": None,
+        "handovers": [],
         "storage": {"fault": None, "abandoned_workers": 0},
         "timing": {
             "profile": "fast",

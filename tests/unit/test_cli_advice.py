@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from acmd.cli.advice import ALARM, NOTE, WARN, ago, exit_code, warnings_of
-from tests.unit.cli_daemon import node, snapshot
+from tests.unit.cli_daemon import node, service, snapshot
 
 MARK = {"by": "root", "at": 0, "reason": "disks", "forced": False}
 HEALTHY = snapshot()
@@ -78,7 +78,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "service down": (
         {
             "nodes": [
-                node("a", "active", services=[{"name": "web", "state": "failed", "runs_on": "active"}]),
+                node("a", "active", services=[service("failed")]),
                 node("b", "passive"),
             ]
         },
@@ -90,13 +90,71 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {
             "nodes": [
                 node("a", "active"),
-                node("b", "passive", services=[{"name": "web", "state": "failed", "runs_on": "active"}]),
+                node("b", "passive", services=[service("failed")]),
             ]
         },
         NOTE,
         "service web on b is failed",
         "log",
     ),
+    "held by an operator": (
+        {
+            "nodes": [
+                node("a", "active", services=[service("stopped", held="stopped", detail="by eva: disks")]),
+                node("b", "passive"),
+            ]
+        },
+        WARN,
+        "service web on a is stopped by eva: disks",
+        "acmd service start web",
+    ),
+    "probe fails": (
+        {
+            "nodes": [
+                node(
+                    "a",
+                    "active",
+                    services=[
+                        service(
+                            "running",
+                            probes=[{"name": "http", "ok": False, "detail": "status 500", "age_s": 1.0}],
+                        )
+                    ],
+                ),
+                node("b", "passive"),
+            ]
+        },
+        WARN,
+        "probe http of service web on a failed: status 500",
+        "restarted",
+    ),
+    "margin": (part("lease", remaining_s=0.4), ALARM, "about to be lost: services stop in 0.4 s", "mount"),
+    "hold-down": (
+        {"hold_down": {"remaining_s": 25.0, "failures": 1}},
+        WARN,
+        "for 25 s more",
+        "clear-hold-down a",
+    ),
+    "peer's hold-down": (
+        {"nodes": [node("a", "active"), node("b", "passive", held_down=True)]},
+        WARN,
+        "b gave up after failures",
+        "clear-hold-down b",
+    ),
+    "interlock": (
+        {"interlock": {"state": "blocked"}, "active": None, "role": "passive"},
+        WARN,
+        "MySQL server still answers",
+        "interlock override",
+    ),
+    "fencing": (part("fencing", running=["b"]), WARN, "b is being fenced", "wait"),
+    "fencing failed": (
+        part("fencing", failed=["b"]),
+        WARN,
+        "could not confirm that b is off",
+        "confirm-off b",
+    ),
+    "guard's fault": (part("guard", faults=["no memory"]), WARN, "the guard says: no memory", "acmd-guard"),
     "no daemon": ({"role": "not-running"}, ALARM, "daemon does not run", "systemctl start"),
 }
 
@@ -118,7 +176,7 @@ def test_exit_codes() -> None:
         name: exit_code(HEALTHY | changes, warnings_of(HEALTHY | changes))
         for name, (changes, *_) in CASES.items()
     }
-    assert codes.pop("nobody active") == codes.pop("storage, and nobody") == 2
+    assert codes.pop("interlock") == codes.pop("nobody active") == codes.pop("storage, and nobody") == 2
     assert codes.pop("no daemon") == 3
     assert {codes.pop(name) for name, (_, level, *_) in CASES.items() if level == NOTE} == {0}
     assert set(codes.values()) == {1}

@@ -13,6 +13,7 @@ import pytest
 
 from acmd.cli.main import main
 from acmd.cli.status import plain
+from acmd.display.schema import Status, json_schema
 from tests.tree import ROOT
 from tests.unit.cli_daemon import configuration, daemon, node, snapshot
 
@@ -39,11 +40,15 @@ def test_the_page_of_a_healthy_cluster() -> None:
         "here      a is active for 100 s: holds the lease\n"
         "lease     of a, sequence 5, renewed 0.3 s ago; unless renewed, services stop in 1.7 s\n"
         "guard     armed for epoch 7, kills in 2.7 s unless the lease is renewed; gate open; "
-        "last resort reset; watchdog automatic\n"
+        "last resort reset; watchdog ok\n"
+        "fencing   policy off, no agent\n"
         "storage   answers\n"
-        "node  role     fit  heard      address    version  services\n"
-        "a     active   yes  here       192.0.2.1  1        web:running\n"
-        "b     passive  yes  0.2 s ago  192.0.2.1  1        web:stopped"
+        "node  role     fit  heard      address    version\n"
+        "a     active   yes  here       192.0.2.1  1\n"
+        "b     passive  yes  0.2 s ago  192.0.2.1  1\n"
+        "service  node  runs on  state    for   restarts  last probe\n"
+        "web      a     active   running  60 s  0         -\n"
+        "web      b     active   stopped  60 s  0         -"
     )
 
 
@@ -92,6 +97,27 @@ def test_json_has_the_promised_keys(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert document[part].keys() >= keys
 
 
+def test_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--schema` prints what `--json` keeps to, with a daemon and without one."""
+    configuration(tmp_path)
+    assert status(tmp_path, capsys, "--schema")[0] == 0
+    with daemon(tmp_path, snapshot()):
+        document = json.loads(status(tmp_path, capsys, "--json")[1])
+    Status.model_validate(document)
+    assert set(json_schema()["required"]) == document.keys()
+    (tmp_path / "run" / "control.sock").unlink()
+    Status.model_validate(json.loads(status(tmp_path, capsys, "--json")[1]))
+
+
+def test_why_and_since_when(tmp_path: Path) -> None:
+    """The active node is said with the beginning of its epoch and how it came to be; the last change too."""
+    handover = {"how": "failover", "from": "b", "to": "a", "epoch": 7, "reason": "", "at": 0, "age_s": 240.0}
+    page = plain(snapshot(handovers=[handover], lease=snapshot()["lease"] | {"claimed_at": 86400 * 365}))
+    assert "active    a, epoch 7, since 1971-01-01" in page
+    assert "(failover from b)" in page
+    assert "change    failover from b to a, epoch 7, 4 min ago" in page
+
+
 def test_without_a_daemon_the_directory_speaks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 3, the same keys, and what is known: cluster, epoch, record."""
     config = configuration(tmp_path)
@@ -106,6 +132,7 @@ def test_without_a_daemon_the_directory_speaks(tmp_path: Path, capsys: pytest.Ca
     assert document.keys() >= PLAIN
     for part, keys in KEYS.items():
         assert document[part].keys() >= keys
+    Status.model_validate(document)
     assert "epoch 0 was released by nobody" in status(tmp_path, capsys)[1]
 
 

@@ -63,6 +63,7 @@ def test_the_own_lease() -> None:
         "expires_in_s": 9.5,
         "unfenced": ["b"],
         "claimed_at": None,
+        "written_at": None,
     }
 
 

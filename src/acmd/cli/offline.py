@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from acmd import __version__
 from acmd.config.glance import Glance
 from acmd.core.calls import Call, Kind, Listing, ReadBack, StorageFault
 from acmd.core.lease import Defect, LeaseState, Record, decode
@@ -26,17 +27,31 @@ from acmd.drivers.lease_directory import LeaseDirectory
 from acmd.errors import AcmdError
 from acmd.ports import Document
 from acmd.status import FORMAT, record_part
+from acmd.tasks.service_rows import complete
 
 LIMIT_S = 3.0
+GUARD_KEYS = (
+    "alive",
+    "armed",
+    "epoch",
+    "gate",
+    "deadline_in_s",
+    "last_resort",
+    "last_resort_means",
+    "watchdog",
+)
 
 
 def look(place: Glance, limit_s: float = LIMIT_S) -> dict[str, Any]:
     """A snapshot with the keys of the daemon's, as far as they can be known. Raises nothing expected."""
     snapshot: dict[str, Any] = {
         "format": FORMAT,
+        "version": __version__,
+        "pid": None,
         "cluster": {"name": place.cluster, "id": None, "directory": place.directory},
         "node": place.node,
         "role": "not-running",
+        "role_since_s": None,
         "active": None,
         "epoch": None,
         "reason": "the daemon does not run on this host; this is what the shared directory says",
@@ -44,8 +59,13 @@ def look(place: Glance, limit_s: float = LIMIT_S) -> dict[str, Any]:
         "lease": None,
         "nodes": [],
         "maintenance": {"all": None, "nodes": {}},
-        "guard": {"armed": None, "deadline_in_s": None, "last_resort": None, "watchdog": None},
+        "guard": dict.fromkeys(GUARD_KEYS) | {"faults": [], "notes": []},
+        "fencing": None,
+        "interlock": None,
+        "hold_down": None,
+        "handovers": [],
         "storage": {"fault": None, "abandoned_workers": 0},
+        "timing": None,
     }
     asyncio.run(_fill(snapshot, place, limit_s))
     return snapshot
@@ -72,7 +92,7 @@ async def _read(snapshot: dict[str, Any], store: LeaseDirectory, board: ClusterD
     epoch, found = await _newest_lease(store, cluster.cluster_id)
     snapshot["epoch"] = epoch
     if isinstance(found, Record):
-        snapshot["lease"] = record_part(found) | {"written_at": found.written_at}
+        snapshot["lease"] = record_part(found)
         if found.state is not LeaseState.RELEASED:
             snapshot["active"] = found.holder
     elif found is not None:
@@ -110,7 +130,8 @@ def _node(file: NodeFile) -> dict[str, Any]:
         "unfit_because": file.unfit_because,
         "last_seen_s": None,
         "version": file.version,
-        "services": list(file.services),
+        "held_down": file.held_down,
+        "services": [complete(service, None) for service in file.services],
     }
 
 

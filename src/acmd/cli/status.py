@@ -6,29 +6,36 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict
 from typing import Any
 
+from acmd.cli import OK
 from acmd.cli.advice import exit_code, warnings_of
 from acmd.cli.client import LOOK_LIMIT_S, NotRunning, ask
 from acmd.config.glance import Glance, glance
+from acmd.display.document import document
 
 WATCH_EVERY_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """For machines, or again and again."""
+    parser.add_argument("--schema", action="store_true", help="print the JSON Schema of --json and end")
     parser.add_argument("--json", action="store_true", help="for machines; with --watch one line each time")
     parser.add_argument("--watch", action="store_true", help="until ^C")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print it. 0 fine, 1 degraded, 2 no active node, 3 the daemon is not running."""
+    if args.schema:
+        from acmd.display.schema import json_schema
+
+        print(json.dumps(json_schema(), indent=2))
+        return OK
     place = glance(args.config)
     if not args.watch:
         snapshot = look(place)
         if args.json:
-            print(json.dumps(_for_machines(snapshot), indent=2))
+            print(json.dumps(document(snapshot), indent=2))
         elif sys.stdout.isatty():
             from acmd.cli.status_rich import show
 
@@ -55,21 +62,13 @@ def look(place: Glance) -> dict[str, Any]:
 
 def plain(snapshot: dict[str, Any]) -> str:
     """The whole page without colours."""
-    from acmd.cli.status_page import lines
+    from acmd.display.page import lines
 
     return "\n".join(lines(snapshot))
-
-
-def _for_machines(snapshot: dict[str, Any]) -> dict[str, Any]:
-    warnings = warnings_of(snapshot)
-    return snapshot | {
-        "warnings": [asdict(warning) for warning in warnings],
-        "exit_code": exit_code(snapshot, warnings),
-    }
 
 
 def _watch_plainly(place: Glance, *, as_json: bool) -> int:
     while True:
         snapshot = look(place)
-        print(json.dumps(_for_machines(snapshot)) if as_json else f"{plain(snapshot)}\n", flush=True)
+        print(json.dumps(document(snapshot)) if as_json else f"{plain(snapshot)}\n", flush=True)
         time.sleep(WATCH_EVERY_S)

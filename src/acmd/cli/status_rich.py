@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from acmd.cli.advice import ALARM, NOTE, WARN, exit_code, warnings_of
-from acmd.cli.status_page import COLUMNS, facts, node_rows
+from acmd.display.page import COLUMNS, SERVICE_COLUMNS, facts, node_rows, service_rows
 
 _LEVELS = {ALARM: "bold white on red", WARN: "black on yellow", NOTE: "cyan"}
 ROLES = {
@@ -45,19 +45,25 @@ def page(snapshot: dict[str, Any]) -> Group:
     grid.add_column()
     for label, sentence in facts(snapshot):
         grid.add_row(label, Text(sentence))
-    return Group(*parts, grid, _nodes(snapshot))
+    return Group(*parts, grid, _nodes(snapshot), _services(snapshot))
 
 
 def _nodes(snapshot: dict[str, Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in COLUMNS:
         table.add_column(column)
-    for name, role, *rest, services in node_rows(snapshot):
-        shown = Text()
-        for service in services.split():
-            state = service.partition(":")[2]
-            shown.append(f"{service} ", SERVICES.get(state, "yellow"))
-        table.add_row(Text(name, "bold"), Text(role, ROLES.get(role, "yellow")), *map(Text, rest), shown)
+    for name, role, *rest in node_rows(snapshot):
+        table.add_row(Text(name, "bold"), Text(role, ROLES.get(role, "yellow")), *map(Text, rest))
+    return table
+
+
+def _services(snapshot: dict[str, Any]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in SERVICE_COLUMNS:
+        table.add_column(column)
+    for name, node, runs_on, state, *rest in service_rows(snapshot):
+        style = SERVICES.get(state, "yellow")
+        table.add_row(Text(name, "bold"), node, runs_on, Text(state, style), *map(Text, rest))
     return table
 
 

@@ -24,6 +24,8 @@ def service_row(unit: Unit, runs_on: str, now: Instant) -> dict[str, Any]:
     if unit.held is not None:
         row["held"] = unit.held.how
     detail = unit.ailing or unit.status.detail
+    if unit.held is not None:
+        detail = f"by {unit.held.by}" + (f": {unit.held.reason}" if unit.held.reason else "")
     if detail:
         row["detail"] = detail[:DETAIL_LIMIT]
     if unit.probed:
@@ -39,18 +41,22 @@ def service_row(unit: Unit, runs_on: str, now: Instant) -> dict[str, Any]:
     return row
 
 
-def complete(row: Mapping[str, Any], heard_s: float) -> dict[str, Any]:
-    """The row with every key, as a status has it; ages have grown since the node was heard."""
+def complete(row: Mapping[str, Any], heard_s: float | None) -> dict[str, Any]:
+    """The row with every key, as a status has it; ages have grown since the node was heard.
+
+    `heard_s` None: nobody knows when that was, so that no age is known either.
+    """
     since_s = row.get("since_s")
+    probes = row.get("probes", ()) if heard_s is not None else ()
     return {
         "name": row["name"],
         "state": row["state"],
         "runs_on": row["runs_on"],
-        "since_s": None if since_s is None else round(since_s + heard_s, 3),
+        "since_s": None if since_s is None or heard_s is None else round(since_s + heard_s, 3),
         "restarts": row.get("restarts", 0),
         "detail": row.get("detail", ""),
         "held": row.get("held", ""),
-        "probes": [{**probe, "age_s": round(probe["age_s"] + heard_s, 3)} for probe in row.get("probes", ())],
+        "probes": [{**probe, "age_s": round(probe["age_s"] + (heard_s or 0.0), 3)} for probe in probes],
     }
 
 

@@ -76,7 +76,8 @@ class Snapshot:
         guard = status.guard_part(state, obs, now, about.last_resort)
         says = self.guard_says()
         guard["watchdog"] = says.get("watchdog", "unknown") if guard["watchdog"] == "ok" else "missing"
-        guard["notes"] = [*says.get("faults", ()), *says.get("notes", ())]
+        guard["faults"] = list(says.get("faults", ()))
+        guard["notes"] = list(says.get("notes", ()))
         return {
             "format": status.FORMAT,
             "version": about.version,

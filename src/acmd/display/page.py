@@ -1,13 +1,15 @@
-"""The status as sentences and rows: what the plain and the rich page show alike."""
+"""A snapshot as sentences and rows: what the plain, the rich and the web page show alike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from acmd.cli.advice import NOT_RUNNING_ROLE, ago, fault_in_words, warnings_of
+from acmd.display.findings import warnings_of
+from acmd.display.words import NOT_RUNNING_ROLE, ago, fault_in_words, moment
 
-COLUMNS = ("node", "role", "fit", "heard", "address", "version", "services")
+COLUMNS = ("node", "role", "fit", "heard", "address", "version")
+SERVICE_COLUMNS = ("service", "node", "runs on", "state", "for", "restarts", "last probe")
 
 
 def lines(snapshot: dict[str, Any]) -> Iterator[str]:
@@ -18,8 +20,15 @@ def lines(snapshot: dict[str, Any]) -> Iterator[str]:
             yield f"      -> {warning.remedy}"
     for label, sentence in facts(snapshot):
         yield f"{label:<9} {sentence}"
-    rows = [COLUMNS, *node_rows(snapshot)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(COLUMNS))]
+    yield from _table(COLUMNS, node_rows(snapshot))
+    rows = list(service_rows(snapshot))
+    if rows:
+        yield from _table(SERVICE_COLUMNS, rows)
+
+
+def _table(columns: tuple[str, ...], found: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    rows = [columns, *found]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(columns))]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
@@ -37,7 +46,10 @@ def facts(snapshot: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "lease", _lease(snapshot)
     if snapshot["role"] != NOT_RUNNING_ROLE:
         yield "guard", _guard(snapshot["guard"])
+        yield "fencing", _fencing(snapshot.get("fencing") or {})
         yield "storage", _storage(snapshot)
+    for handover in snapshot.get("handovers", ())[:1]:
+        yield "change", handover_in_words(handover)
 
 
 def _active(snapshot: dict[str, Any]) -> str:
@@ -45,7 +57,29 @@ def _active(snapshot: dict[str, Any]) -> str:
         return "not known" if snapshot["storage"]["fault"] else "nobody"
     if snapshot["role"] == NOT_RUNNING_ROLE:
         return f"{snapshot['active']} by the record of epoch {snapshot['epoch']}; ask there whether it lives"
-    return f"{snapshot['active']}, epoch {snapshot['epoch']}"
+    since = (snapshot["lease"] or {}).get("claimed_at")
+    known = f", since {moment(since)}" if since else ""
+    return f"{snapshot['active']}, epoch {snapshot['epoch']}{known}{_because(snapshot)}"
+
+
+def _because(snapshot: dict[str, Any]) -> str:
+    """How the active node came to be so, where this daemon saw it."""
+    for handover in snapshot.get("handovers", ())[:1]:
+        if handover["to"] == snapshot["active"] and handover["epoch"] == snapshot["epoch"]:
+            return f" ({handover['how']} from {handover['from']})"
+    return ""
+
+
+def handover_in_words(handover: Mapping[str, Any]) -> str:
+    """A hand-over as a sentence."""
+    if handover["how"] == "restart":
+        text = f"{handover['to']} claimed the lease again, epoch {handover['epoch']}"
+    else:
+        text = f"{handover['how']} from {handover['from']} to {handover['to']}, epoch {handover['epoch']}"
+    reason = (
+        f" ({handover['reason']})" if handover["reason"] and handover["reason"] != handover["how"] else ""
+    )
+    return f"{text}, {ago(handover['age_s'])} ago{reason}"
 
 
 def _lease(snapshot: dict[str, Any]) -> str:
@@ -80,6 +114,16 @@ def _guard(guard: dict[str, Any]) -> str:
     return f"{state}; gate {guard['gate']}; last resort {guard['last_resort']}; watchdog {watchdog}"
 
 
+def _fencing(fencing: Mapping[str, Any]) -> str:
+    policy = fencing.get("policy", "off")
+    agent = "an agent is configured" if fencing.get("agent") else "no agent"
+    text = f"policy {policy}, {agent}"
+    for key, words in (("running", "under way"), ("failed", "failed")):
+        if fencing.get(key):
+            text += f"; {words}: {', '.join(fencing[key])}"
+    return text
+
+
 def _storage(snapshot: dict[str, Any]) -> str:
     fault = snapshot["storage"]["fault"]
     return f"does not work: {fault_in_words(fault)}" if fault else "answers"
@@ -95,6 +139,32 @@ def node_rows(snapshot: dict[str, Any]) -> Iterator[tuple[str, ...]]:
         )
         disabled = node["name"] in snapshot["maintenance"]["nodes"]
         fit = "disabled" if disabled else "yes" if node["fit"] else "no"
-        services = " ".join(f"{service['name']}:{service['state']}" for service in node["services"]) or "-"
-        role = node["role"]
-        yield node["name"], role, fit, heard, node["address"] or "-", node["version"], services
+        yield node["name"], node["role"], fit, heard, node["address"] or "-", node["version"]
+
+
+def service_rows(snapshot: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """One row for each service of each node that was heard lately."""
+    for node in snapshot["nodes"]:
+        if node["role"] == "unknown":
+            continue
+        for service in node["services"]:
+            since_s = service.get("since_s")
+            yield (
+                service["name"],
+                node["name"],
+                service["runs_on"],
+                f"{service['state']}, {service['held']} by hand" if service.get("held") else service["state"],
+                "-" if since_s is None else ago(since_s),
+                str(service.get("restarts", 0)),
+                _probes(service.get("probes", ())),
+            )
+
+
+def _probes(probes: Iterable[Mapping[str, Any]]) -> str:
+    return (
+        ", ".join(
+            f"{probe['name']} {'ok' if probe['ok'] else 'failed'} {ago(probe['age_s'])} ago"
+            for probe in probes
+        )
+        or "-"
+    )
