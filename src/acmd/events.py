@@ -190,6 +190,9 @@ EVENTS: dict[str, Event] = {
         "warning", "count", "Hooks are slower than events: so many were not told.", "make the hook quicker"
     ),
     "journal-fault": Event("warning", "because", "The node journal cannot be written.", "look at that disk"),
+    "chronicle-broken": Event(
+        "error", "part error", "The journal or a hook ended by a mistake in acmd.", "restart acmd; report it"
+    ),
     "journal-ignored": _minor(
         "warning", "node because", "A node's journal on shared storage cannot be understood."
     ),

@@ -94,6 +94,9 @@ def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         elif entry.name == "services":
             for service in item:
                 yield from _leaves(service, f"service[{service.name}].")
+        elif entry.name == "hooks":
+            for number, hook in enumerate(item):
+                yield from _leaves(hook, f"hook[{number}].")
         elif is_dataclass(item):
             yield from _leaves(item, f"{prefix}{entry.name}.")
         elif prefix or entry.name != "file":

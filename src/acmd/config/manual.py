@@ -17,6 +17,7 @@ from acmd.config.presets import PRESETS
 from acmd.config.problems import toml
 from acmd.config.resolve import profile_values
 from acmd.config.schema import Document
+from acmd.config.schema_hooks import HookTable
 from acmd.config.schema_probes import PROBE_KINDS, CommonProbe
 from acmd.config.schema_services import KINDS, CommandTable, CommonTable, RestartTable
 from acmd.core.timing import PROFILES
@@ -85,7 +86,7 @@ def _options(model: type[BaseModel], pattern: str) -> list[Option]:
     return [
         _option(key, field, properties[key], f"{pattern}.{key}")
         for key, field in model.model_fields.items()
-        if "$ref" not in properties[key] and "oneOf" not in properties[key].get("items", {})
+        if "$ref" not in properties[key] and not {"oneOf", "$ref"} & properties[key].get("items", {}).keys()
     ]
 
 
@@ -172,6 +173,7 @@ def commented_file() -> str:
         lines += ["", "", *_comment(f"Kind {kind}: {_doc(KINDS[kind])}")]
         lines += ["#[[service]]", f'#name = "{name}"', f'#kind = "{kind}"']
         lines += _lines(_own_options(KINDS[kind], CommonTable, "service[]"))
+    lines += ["", "", *_comment(_doc(HookTable)), "#[[hook]]", *_lines(_options(HookTable, "hook[]"))]
     return "\n".join(lines) + "\n"
 
 
@@ -219,6 +221,8 @@ def reference_page() -> str:
     for kind, probe in PROBE_KINDS.items():
         lines += ["", f'#### Probes of kind = "{kind}"', "", _wrap(_doc(probe)), ""]
         lines += [_item(option) for option in _own_options(probe, CommonProbe, "")]
+    lines += ["", "## [[hook]]", "", _wrap(_doc(HookTable)), ""]
+    lines += [_item(option) for option in _options(HookTable, "hook[]")]
     return "\n".join(lines) + "\n"
 
 

@@ -160,6 +160,8 @@ def _places(tree: Mapping[str, Any]) -> Iterator[Mistake]:
         local.append((("fencing", "agent"), tree["fencing"]["agent"][0]))
     for number, table in enumerate(tree["service"]):
         local += _places_of_service(number, table)
+    for number, table in enumerate(tree["hook"]):
+        local.append((("hook", number, "command"), table["command"][0]))
     for section, key in _FILES:
         if (section, key) != ("publish", "file") or tree[section][key] != tree["database"]["file"]:
             local.append(((section, key), tree[section][key]))

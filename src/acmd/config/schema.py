@@ -18,6 +18,7 @@ from acmd.config.schema_database import (
     InterlockSection,
     PublishSection,
 )
+from acmd.config.schema_hooks import HookTable
 from acmd.config.schema_http import HttpSection
 from acmd.config.schema_probes import RULES
 from acmd.config.schema_services import ServiceTable
@@ -216,8 +217,8 @@ class LogSection(BaseModel):
     ] = option("local2", "Facility for syslog.")
     target: Literal["auto", "syslog", "journal", "stderr"] = option(
         "auto",
-        "auto: syslog if its socket is there, else the journal if acmd runs under systemd, else "
-        "standard error.",
+        "auto: the journal if systemd runs acmd, else syslog if its socket is there, else standard error. "
+        "From the journal rsyslog gets the lines with this facility.",
     )
 
 
@@ -251,4 +252,7 @@ class Document(BaseModel):
         default_factory=list,
         max_length=64,
         description="The services, each in a [[service]] table of its own.",
+    )
+    hook: list[HookTable] = Field(
+        default_factory=list, max_length=16, description="Hooks, each in a [[hook]] table of its own."
     )

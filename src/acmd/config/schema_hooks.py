@@ -22,6 +22,12 @@ def _kind(value: str) -> str:
     return value
 
 
+def _some(value: list[str]) -> list[str]:
+    if not value:
+        raise ValueError("must name an event, or a hook would never be run")
+    return value
+
+
 Kind = Annotated[str, AfterValidator(_kind)]
 
 
@@ -34,9 +40,9 @@ class HookTable(BaseModel):
 
     model_config = RULES
 
-    on: Annotated[list[Kind], Field(min_length=1, max_length=64)] = option(
-        description="When: role (this node's role changed), failover or switchover (this node became active), "
-        "alarm (something that somebody should look at), or names of events of docs/events.md.",
+    on: Annotated[list[Kind], AfterValidator(_some), Field(max_length=64)] = option(
+        description="When: role (this node's role changed), failover or switchover (this node became "
+        "active), alarm (something that somebody should look at), or names of events of docs/events.md.",
         example=["failover", "alarm"],
     )
     command: Command = option(

@@ -18,10 +18,10 @@ def _leaves(value: Any, path: Path = ()) -> Iterator[Path]:
         # Tables last: what follows a table's header in TOML belongs to it.
         for key, item in sorted(value.items(), key=lambda entry: bool(path) and _is_table(entry)):
             yield from _leaves(item, (*path, key))
-    elif isinstance(value, list) and value and path[-1] in {"service", "probe"}:
+    elif isinstance(value, list) and value and path[-1] in {"service", "probe", "hook"}:
         for number, item in enumerate(value):
             yield from _leaves(item, (*path, number))
-    elif path != ("service",):
+    elif path not in {("service",), ("hook",)}:
         yield path
 
 
@@ -80,6 +80,8 @@ def as_text(loaded: Loaded) -> str:
 def _header(path: Path) -> str:
     if len(path) == 1:
         return ""
+    if path[0] == "hook":
+        return "[[hook]]"
     if path[0] != "service":
         return f"[{path[0]}]"
     if len(path) == 3:

@@ -14,6 +14,7 @@ from acmd.config.positions import Path, line_of
 from acmd.config.presets import Expanded
 from acmd.config.problems import Problem, dotted, shown, value_at
 from acmd.config.schema import Document
+from acmd.config.schema_hooks import HookTable
 from acmd.config.schema_probes import PROBE_KINDS, CommonProbe
 from acmd.config.schema_services import KINDS, CommandTable, RestartTable
 
@@ -157,6 +158,8 @@ def _model(path: Path, raw: Mapping[str, Any]) -> type[BaseModel]:
         if path[2:3] == ("probe",):
             return PROBE_KINDS.get(str(value_at((*path[:4], "kind"), raw)), CommonProbe)
         return KINDS.get(str(value_at((*path[:2], "kind"), raw)), CommandTable)
+    if path[0] == "hook":
+        return HookTable
     section = Document.model_fields[str(path[0])].annotation
     if not (isinstance(section, type) and issubclass(section, BaseModel)):
         raise TypeError(f"{path[0]} is not a section")
@@ -175,8 +178,8 @@ def _nearest(path: Path, raw: Mapping[str, Any]) -> str:
         return f"it is for services of kind {' or '.join(kinds)}"
     others = [name for name in Document.model_fields if key in _fields_of(name)]
     if others:
-        table = "[[service.probe]]" if key == "probe" else "[[service]]"
-        return f"it belongs into [{others[0]}]" if others[0] != "service" else f"it belongs into {table}"
+        tables = {"service": "[[service.probe]]" if key == "probe" else "[[service]]", "hook": "[[hook]]"}
+        return f"it belongs into {tables.get(others[0], f'[{others[0]}]')}"
     return f"known here are {', '.join(own)}"
 
 
