@@ -25,10 +25,12 @@ from acmd.daemon.guard_keeper import GuardKeeper
 from acmd.daemon.joining import check_history, join
 from acmd.daemon.keeping import Keeping
 from acmd.daemon.reporting import Reporter
+from acmd.daemon.suspending import WHY, NoSuspend
 from acmd.drivers.clock import SystemClock
 from acmd.drivers.cluster_directory import ClusterDirectory, ClusterFile
 from acmd.drivers.control_socket import ControlSocket, Peer
 from acmd.drivers.guard_link import GuardLink
+from acmd.drivers.inhibitor import SleepInhibitor
 from acmd.drivers.lease_directory import LeaseDirectory
 from acmd.drivers.notify import ServiceManager
 from acmd.drivers.run_store import FileRunStore
@@ -68,6 +70,7 @@ class Daemon:
         self.changed = asyncio.Event()
         self.wishes = Wishes()
         self.reporter = Reporter(self.notifier, self.clock, log)
+        self.no_suspend = NoSuspend(SleepInhibitor("acmd", WHY), log)
         self._reloading: asyncio.Task[None] | None = None
         self._groups: tuple[Group, Group] | tuple[()] = ()
 
@@ -137,6 +140,7 @@ class Daemon:
         def seen(after: State, obs: Observation, decision: Decision) -> None:
             self.reporter.seen(snapshot, after, obs, decision)
             keeping.notice(after)
+            self.no_suspend.notice(after)
 
         heartbeat = Heartbeat(
             World(self.clock, store, runs, guard, keeping, fencing, board),
@@ -201,6 +205,7 @@ class Daemon:
                     beside.append(tasks.create_task(_pump(unit.service.changed, part.poke), name="pump"))
             beside.append(tasks.create_task(board.run(), name="board"))
             beside.append(tasks.create_task(keeper.run(), name="guard-keeper"))
+            beside.append(tasks.create_task(self.no_suspend.run(), name="no-suspend"))
             await heartbeat.run()
             if self.wishes.leave is Leave.RELEASE:
                 await self._stop_others(keeping.others)
