@@ -91,3 +91,24 @@ class Log:
     def last(self, event: str) -> dict[str, Any]:
         """The fields of its newest line."""
         return [fields for name, fields in self.lines if name == event][-1]
+
+
+class SteeredAgent:
+    """Takes `takes_s`, and confirms what is in `works`."""
+
+    def __init__(self, *works: str, takes_s: float = 2.0) -> None:
+        self.works = set(works)
+        self.takes_s = takes_s
+        self.runs: list[str] = []
+        self.under_way: list[str] = []
+
+    async def fence(self, host: str) -> bool:
+        """One run."""
+        assert host not in self.under_way, "two runs for one host at a time"
+        self.runs.append(host)
+        self.under_way.append(host)
+        try:
+            await asyncio.sleep(self.takes_s)
+        finally:
+            self.under_way.remove(host)
+        return host in self.works

@@ -7,29 +7,8 @@ import asyncio
 from acmd.core.timing import NS_PER_S
 from acmd.tasks.fencing import KEPT, Fencing
 from tests.fakes.clock import FakeClock
-from tests.tasks.kit import Log
+from tests.tasks.kit import Log, SteeredAgent
 from tests.tasks.virtual_time import until, virtual
-
-
-class SteeredAgent:
-    """Takes `takes_s`, and confirms what is in `works`."""
-
-    def __init__(self, *works: str, takes_s: float = 2.0) -> None:
-        self.works = set(works)
-        self.takes_s = takes_s
-        self.runs: list[str] = []
-        self.under_way: list[str] = []
-
-    async def fence(self, host: str) -> bool:
-        """One run."""
-        assert host not in self.under_way, "two runs for one host at a time"
-        self.runs.append(host)
-        self.under_way.append(host)
-        try:
-            await asyncio.sleep(self.takes_s)
-        finally:
-            self.under_way.remove(host)
-        return host in self.works
 
 
 def fencing(clock: FakeClock, agent: SteeredAgent | None) -> Fencing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from acmd.core.observation import Mode
-from acmd.tasks.unit import Held
+from acmd.core.orders import Held
 from tests.fakes.clock import FakeClock
 from tests.tasks.kit import SlowService
 from tests.tasks.test_supervision_services import group, running, unit

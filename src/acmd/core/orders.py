@@ -7,7 +7,7 @@ the next number; when that number is taken by then, he begins again.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from acmd.core.observation import Intent, SwitchoverRequest
 
@@ -41,6 +41,25 @@ class Orders:
     dead_holder: int = -1
     hold_downs_cleared: dict[str, int] = field(default_factory=dict)
     interlock_override: int = -1  # the epoch that is to end although the interlock blocks
+
+    def overrides(self, epoch: int) -> bool:
+        """Whether whoever takes over from this epoch may do so against an interlock."""
+        return epoch == self.interlock_override
+
+
+class Held(NamedTuple):
+    """An operator's word on one service of this node: acmd leaves it stopped, or leaves it alone."""
+
+    how: str  # "stopped" or "paused"
+    by: str
+    at: int  # wall clock, for people
+    reason: str = ""
+    epoch: int = -1  # an active-only service is held in this epoch only
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is kept from running."""
+        return self.how == "stopped"
 
 
 class BadOrders(ValueError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pwd
 import signal
 from pathlib import Path
 
@@ -21,15 +20,18 @@ from acmd.core.observation import Leave, Mode, Observation
 from acmd.core.state import State, initial_state
 from acmd.core.timing import NS_PER_S
 from acmd.daemon.building import fencing_of, guard_link, identity, reload_services, with_reloadable
+from acmd.daemon.chronicle import Chronicle
 from acmd.daemon.guard_keeper import GuardKeeper
 from acmd.daemon.joining import check_history, join
 from acmd.daemon.keeping import Keeping
+from acmd.daemon.plumbing import EXIT_DETACHED, pump, who
 from acmd.daemon.reporting import Reporter
 from acmd.daemon.suspending import WHY, NoSuspend
 from acmd.drivers.clock import SystemClock
 from acmd.drivers.cluster_directory import ClusterDirectory, ClusterFile
-from acmd.drivers.control_socket import ControlSocket, Peer
+from acmd.drivers.control_socket import ControlSocket
 from acmd.drivers.guard_link import GuardLink
+from acmd.drivers.held_services import HeldServicesFile
 from acmd.drivers.inhibitor import SleepInhibitor
 from acmd.drivers.lease_directory import LeaseDirectory
 from acmd.drivers.notify import ServiceManager
@@ -80,6 +82,8 @@ class Daemon:
         runs = FileRunStore(Path(config.run_dir), Path(config.state_dir))
         runs.prepare()
         runs.lock()
+        chronicle = Chronicle(config, log)
+        log("daemon-started", version=__version__, pid=os.getpid())
         directory, node = config.cluster.directory, config.node.name
         limit_ns = config.timing.call_limit_ns
         store = LeaseDirectory(Path(directory), node, limit_ns, self.clock, Path(config.run_dir))
@@ -94,17 +98,24 @@ class Daemon:
                 return 0
             documents.use_cluster(cluster.cluster_id)
             check_history(config, cluster, runs)
-            return await self._serve(cluster, store, documents, runs)
+            chronicle.join(cluster.cluster_id, store)
+            return await self._serve(cluster, store, documents, runs, chronicle)
         except AcmdError as error:
             log("daemon-refused", level="error", because=error.what, remedy=error.remedy)
             raise
         finally:
+            await chronicle.close(self.wishes.leave)
             await store.close()
             runs.unlock()
             log("daemon-ended")
 
     async def _serve(
-        self, cluster: ClusterFile, store: LeaseDirectory, documents: ClusterDirectory, runs: FileRunStore
+        self,
+        cluster: ClusterFile,
+        store: LeaseDirectory,
+        documents: ClusterDirectory,
+        runs: FileRunStore,
+        chronicle: Chronicle,
     ) -> int:
         config, again = self.config, self.notifier.ready_again
         state = initial_state(identity(config, cluster), self.clock.now(), runs.highest_epoch())
@@ -132,7 +143,9 @@ class Daemon:
             guard.details,
             fencing.details,
         )
-        console = Console(snapshot, board, self.clock, self.log)
+        held = HeldServicesFile(Path(config.run_dir))
+        console = Console(snapshot, board, self.clock, self.log, fencing, held, self._leave)
+        keeping.overridden = lambda epoch: board.orders is not None and board.orders.overrides(epoch)
         keeping.peers = lambda: tuple(
             heard.file.address for name, heard in board.heard.items() if name != config.node.name
         )
@@ -150,7 +163,8 @@ class Daemon:
             self.wishes,
         )
         path = Path(config.run_dir) / CONTROL_SOCKET
-        control = ControlSocket(path, lambda request, peer: console.handle(request, _who(peer)))
+        answer = chronicle.answering(console.handle)
+        control = ControlSocket(path, lambda request, peer: answer(request, who(peer)))
         try:
             await control.start()
         except OSError as problem:
@@ -163,7 +177,7 @@ class Daemon:
         finally:
             await control.close()
             await fencing.close()
-        return 0
+        return EXIT_DETACHED if self.wishes.leave is Leave.DETACH else 0
 
     async def _until_told(
         self,
@@ -198,11 +212,11 @@ class Daemon:
     ) -> None:
         """The heartbeat with all that runs beside it; ends when it ends, or when any of them breaks."""
         async with asyncio.TaskGroup() as tasks:
-            beside = [tasks.create_task(_pump(event, self.changed), name="pump") for event in events]
+            beside = [tasks.create_task(pump(event, self.changed), name="pump") for event in events]
             beside += [tasks.create_task(loop, name="keeping") for loop in keeping.loops()]
             for part in (keeping.active, keeping.others):
                 for unit in part.units:
-                    beside.append(tasks.create_task(_pump(unit.service.changed, part.poke), name="pump"))
+                    beside.append(tasks.create_task(pump(unit.service.changed, part.poke), name="pump"))
             beside.append(tasks.create_task(board.run(), name="board"))
             beside.append(tasks.create_task(keeper.run(), name="guard-keeper"))
             beside.append(tasks.create_task(self.no_suspend.run(), name="no-suspend"))
@@ -283,19 +297,3 @@ class Daemon:
                 return
             await asyncio.sleep(0.02)
         self.log("services-left", level="warning", limit_s=limit_s)
-
-
-async def _pump(event: asyncio.Event, into: asyncio.Event) -> None:
-    """The heartbeat waits for one event; drivers have one each."""
-    while True:
-        await event.wait()
-        event.clear()
-        into.set()
-
-
-def _who(peer: Peer) -> str:
-    """The user at the other end, by name where the host knows one."""
-    try:
-        return pwd.getpwuid(peer.uid).pw_name
-    except KeyError:
-        return f"uid {peer.uid}"

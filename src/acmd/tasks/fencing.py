@@ -27,6 +27,7 @@ class Fencing:
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _failed: dict[str, Instant] = field(default_factory=dict)
     _news: bool = False
+    _asked_by_hand: set[str] = field(default_factory=set)
 
     @property
     def available(self) -> bool:
@@ -42,6 +43,27 @@ class Fencing:
             return
         self._running[host] = asyncio.create_task(self._fence(self.agent, host), name=f"fence-{host}")
 
+    def by_hand(self, host: str) -> None:
+        """Fence this host now, unless that is under way. A failure is for the operator alone."""
+        self._failed.pop(host, None)
+        if host not in self._running:
+            self._asked_by_hand.add(host)
+            self.request(host)
+
+    async def wait(self, host: str, limit_s: float) -> None:
+        """Until the run under way has ended, at most this long."""
+        task = self._running.get(host)
+        if task is not None:
+            await asyncio.wait({task}, timeout=limit_s)
+
+    def result(self, host: str) -> str:
+        """What became of the last try: running, confirmed, failed, or unknown."""
+        if host in self._running:
+            return "running"
+        if host in self._failed:
+            return "failed"
+        return "confirmed" if any(fenced.host == host for fenced in self._confirmed) else "unknown"
+
     async def _fence(self, agent: FenceAgent, host: str) -> None:
         asked = self.clock.now()
         self.log("fencing", host=host)
@@ -54,8 +76,9 @@ class Fencing:
             self.confirm(host, asked)
         else:
             self._failed[host] = self.clock.now()
-            self._news = True
+            self._news = self._news or host not in self._asked_by_hand
             self.log("fencing-failed", host=host)
+        self._asked_by_hand.discard(host)
         self.changed.set()
 
     def confirm(self, host: str, asked: Instant) -> None:

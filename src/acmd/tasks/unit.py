@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from acmd.core.orders import Held
 from acmd.core.restart import Budget, Failures
 from acmd.core.timing import NS_PER_S, Instant
 from acmd.ports import Service, ServiceStatus
@@ -34,21 +34,6 @@ class Probed:
     ok: bool
     detail: str
     at: Instant
-
-
-class Held(NamedTuple):
-    """An operator's word on one service of this node: acmd leaves it stopped, or leaves it alone."""
-
-    how: str  # "stopped" or "paused"
-    by: str
-    at: int  # wall clock, for people
-    reason: str = ""
-    epoch: int = -1  # an active-only service is held in this epoch only
-
-    @property
-    def stopped(self) -> bool:
-        """Whether it is kept from running."""
-        return self.how == "stopped"
 
 
 @dataclass(slots=True)
