@@ -53,6 +53,16 @@ rpm: ## the package for RHEL-like systems, into dist/ (needs rpmbuild; Debian: r
 	@$(VENV)
 	@$(BIN)/python -m tools.pack rpm $(ARGS)
 
+campaign: ## N=300 random faults on hosts with a real systemd, judged by a witness (root)
+	@$(VENV)
+	@$(BIN)/python tools/fuse.py
+	@$(BIN)/python -m tests.campaign --faults $(N) $(ARGS)
+
+soak: ## random faults for HOURS=1, what must stay flat is plotted (root)
+	@$(VENV)
+	@$(BIN)/python tools/fuse.py
+	@$(BIN)/python -m tests.campaign --faults 100000 --hours $(HOURS) --sample $(ARGS)
+
 lock: ## write the lock files anew from pyproject.toml; UPGRADE=1 takes newer versions
 	@$(VENV) tox
 	@UPGRADE='$(UPGRADE)' $(BIN)/tox run -e lock

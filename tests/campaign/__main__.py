@@ -3,7 +3,7 @@
 python -m tests.campaign --faults 40 --seed 7                 on two hosts with a real systemd (root)
 python -m tests.campaign --faults 40 --agent                  the same with a required fence agent
 python -m tests.campaign --only "storage errors"              one class, or one fault by its name
-python -m tests.campaign --minutes 60 --sample                a soak: what must stay flat is plotted
+python -m tests.campaign --hours 1 --sample                   a soak: what must stay flat is plotted
 python -m tests.campaign --list                               the catalogue
 python -m tests.campaign --report bench/out/campaign/*.jsonl  write docs/faults.md from results
 """
@@ -11,6 +11,7 @@ python -m tests.campaign --report bench/out/campaign/*.jsonl  write docs/faults.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import random
 import signal
 import subprocess
@@ -42,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--profile", choices=("fast", "standard"), default="fast")
     made.add_argument("--agent", action="store_true", help="with a fence agent that is required")
     made.add_argument("--only", default="", metavar="CLASS", help="one class, or one fault")
-    made.add_argument("--minutes", type=float, default=float("inf"), help="no new fault after that")
+    made.add_argument("--hours", type=float, default=float("inf"), help="no new fault after that")
     made.add_argument("--sample", action="store_true", help="sample what must stay flat, and plot it")
     made.add_argument("--go-on", action="store_true", help="do not stop at a violation")
     made.add_argument("--list", action="store_true")
@@ -93,7 +94,7 @@ def campaign(wish: argparse.Namespace) -> int:
         if sampler is not None:
             runner.sampled = sampler.take
         sequence = choices(random.Random(wish.seed), Place.can_do(wish.bed), wish.only)
-        outcomes = runner.run(sequence, wish.faults, time.monotonic() + 60 * wish.minutes)
+        outcomes = runner.run(sequence, wish.faults, time.monotonic() + 3600 * wish.hours)
     violations = [outcome for outcome in outcomes if outcome.violation()]
     broken = [outcome for outcome in outcomes if not outcome.whole]
     print(
@@ -107,8 +108,10 @@ def campaign(wish: argparse.Namespace) -> int:
 
 def build_wheel(directory: Path) -> Path:
     """acmd's wheel, as the upgrade installs it."""
-    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w"]
-    subprocess.run([*command, str(directory), str(REPO)], check=True, stdin=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(directory), str(REPO)]
+    if importlib.util.find_spec("hatchling") is not None:
+        command.append("--no-build-isolation")  # else pip fetches what builds it
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     return directory
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,9 @@ from tests.hosts.witness import NS_PER_S
 WHOLE_LIMIT_S = 90.0
 LOOK_S = 0.2
 FULL_CHECK_EVERY = 10
+WAITS_KEPT = 12
+SLOW_S = 10.0
+NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 @dataclass(slots=True)
@@ -49,6 +53,7 @@ class Outcome:
     failover: bool = False
     resets: list[str] = field(default_factory=list)
     fenced: list[str] = field(default_factory=list)
+    waited: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     at: float = field(default_factory=time.time)
 
@@ -111,7 +116,7 @@ class Runner:
         scene.sleep(choice.hold_s)
         fault.heal(scene)
         healed = time.monotonic()
-        outcome.lacking = self.until_whole(place)
+        outcome.lacking = self.until_whole(place, outcome.waited)
         outcome.whole, outcome.whole_s = not outcome.lacking, round(time.monotonic() - healed, 2)
         self.judge(scene, outcome)
         if outcome.whole:
@@ -121,11 +126,17 @@ class Runner:
         self.sampled(place)
         return outcome
 
-    def until_whole(self, place: Place) -> str:
-        """Wait for the cluster to be whole; what was lacking at the end of the time, "" when it is."""
-        deadline = time.monotonic() + WHOLE_LIMIT_S
+    def until_whole(self, place: Place, waited: dict[str, float] | None = None) -> str:
+        """Wait for the cluster to be whole; what was lacking at the end of the time, "" when it is.
+
+        `waited` tells afterwards for what, and after how many seconds it was last seen.
+        """
+        began = time.monotonic()
         while lacking := place.lacking():
-            if time.monotonic() > deadline:
+            after_s = time.monotonic() - began
+            if waited is not None and len(waited) < WAITS_KEPT:
+                waited[NUMBER.sub("N", lacking)[:200]] = round(after_s, 1)
+            if after_s > WHOLE_LIMIT_S:
                 return lacking
             place.sleep(LOOK_S)
         return ""
@@ -165,6 +176,7 @@ class Runner:
             f"interruption {outcome.interruption_s:.1f} s, whole after {outcome.whole_s:.1f} s"
             + (f", takeover {outcome.takeover_s} s" if outcome.failover else "")
             + (f", reset {outcome.resets}" if outcome.resets else "")
+            + (f", waited for {outcome.waited}" if outcome.whole_s > SLOW_S else "")
             + (f", LIMIT overlap {outcome.overlap_ns / NS_PER_S:.3f} s" if outcome.limit else "")
             + (f"  *** {wrong}" if wrong else "")
         )
