@@ -50,8 +50,45 @@ def test_a_reload_tells_what_it_can_change_and_what_not() -> None:
     assert {"timing.profile", "timing.heartbeat_s", "adoption.limit", "service[web].command"} <= set(cannot)
 
 
+PROBED = SERVICE + '[[service.probe]]\nkind = "tcp"\nport = 80\n'
+
+
+def test_a_reload_changes_the_limits_of_probes() -> None:
+    """Their times and thresholds may change; what they ask, and which there are, needs a restart."""
+    old = loaded(PROBED).config
+    limits = "interval_s = 3\ntimeout_s = 2\nfail_after = 7\nrecover_after = 2\n"
+    can, cannot = differences(old, loaded(PROBED + limits).config)
+    assert {key.rpartition(".")[2] for key in can} == {
+        "interval_s",
+        "timeout_s",
+        "fail_after",
+        "recover_after",
+    }
+    assert all(key.startswith("service[web].probe[tcp].") for key in can)
+    assert cannot == []
+    assert differences(old, loaded(PROBED.replace("80", "81")).config) == (
+        [],
+        ["service[web].probe[tcp].port"],
+    )
+    assert differences(old, loaded(SERVICE).config) == ([], ["service[web].probe[tcp]"])
+
+
+def test_a_reload_changes_the_limits_of_agents() -> None:
+    """Those that acmd keeps itself; an agent's parameters need a restart."""
+    head = "[[service]]\nname = \"ip\"\nkind = \"ocf\"\n"
+    text = head + 'agent = "ocf:heartbeat:IPaddr2"\nparameters = {{ ip = "{}" }}\n'
+    old = loaded(text.format("192.0.2.20")).config
+    limits = "monitor_timeout_s = 3\nmonitor_interval_s = 2\nstop_timeout_s = 4\n"
+    can, cannot = differences(old, loaded(text.format("192.0.2.21") + limits).config)
+    assert sorted(key.rpartition(".")[2] for key in can) == [
+        "monitor_interval_s",
+        "monitor_timeout_s",
+        "stop_timeout_s",
+    ]
+    assert cannot == ["service[ip].parameters"]
+
+
 def test_a_service_that_comes_or_goes_is_no_reload() -> None:
-    """Every option of a new or a missing service is refused."""
-    can, cannot = differences(loaded("").config, loaded(SERVICE).config)
-    assert can == []
-    assert "service[web].stop_timeout_s" in cannot
+    """A new or a missing service is refused by its name."""
+    assert differences(loaded("").config, loaded(SERVICE).config) == ([], ["service[web]"])
+    assert differences(loaded(SERVICE).config, loaded("").config) == ([], ["service[web]"])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -11,13 +12,17 @@ from acmd.config.model_services import FILE_KEYS
 from acmd.core.timing import Timing, seconds
 from acmd.errors import ConfigError
 
-# What a running daemon can take over without touching its lease; `[]` stands for any service's name.
+NAMED = re.compile(r"\[[^\]]*\]")
+SERVICE_LIMITS = ("start_timeout_s", "stop_timeout_s", "monitor_timeout_s", "monitor_interval_s")
+PROBE_LIMITS = ("interval_s", "timeout_s", "fail_after", "recover_after")
+
+# What a running daemon can take over without touching its lease; `[]` stands for any name.
 RELOADABLE = frozenset(
     {
         "log.level",
         "service[].critical",
-        "service[].start_timeout_s",
-        "service[].stop_timeout_s",
+        *(f"service[].{key}" for key in SERVICE_LIMITS),
+        *(f"service[].probe[].{key}" for key in PROBE_LIMITS),
         "service[].restart.max_restarts",
         "service[].restart.window_s",
         "service[].restart.backoff_s",
@@ -68,12 +73,21 @@ def differences(old: Config, new: Config) -> tuple[list[str], list[str]]:
     before, after = dict(_leaves(old)), dict(_leaves(new))
     changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
     can = [key for key in changed if _pattern(key) in RELOADABLE and key in before and key in after]
-    return can, [key for key in changed if key not in can]
+    cannot = (_what_came_or_went(key, before, after) for key in changed if key not in can)
+    return can, list(dict.fromkeys(cannot))
 
 
 def _pattern(key: str) -> str:
-    head, bracket, rest = key.partition("[")
-    return f"{head}[]{rest.partition(']')[2]}" if bracket else key
+    return NAMED.sub("[]", key)
+
+
+def _what_came_or_went(key: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """A whole service or probe stands for its options where the other configuration has nothing of it."""
+    for match in NAMED.finditer(key):
+        whole = key[: match.end()]
+        if not all(any(other.startswith(f"{whole}.") for other in side) for side in (before, after)):
+            return whole
+    return key
 
 
 # Where the plain values have another shape than the file.
@@ -94,6 +108,9 @@ def _leaves(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
         elif entry.name == "services":
             for service in item:
                 yield from _leaves(service, f"service[{service.name}].")
+        elif entry.name == "probes":
+            for probe in item:
+                yield from _leaves(probe, f"{prefix}probe[{probe.name}].")
         elif entry.name == "hooks":
             for number, hook in enumerate(item):
                 yield from _leaves(hook, f"hook[{number}].")

@@ -19,7 +19,7 @@ from acmd.core.decision import Decision
 from acmd.core.observation import Leave, Mode, Observation
 from acmd.core.state import State, initial_state
 from acmd.core.timing import NS_PER_S
-from acmd.daemon.building import fencing_of, guard_link, identity, reload_services, with_reloadable
+from acmd.daemon.building import fencing_of, guard_link, identity, with_reloadable
 from acmd.daemon.chronicle import Chronicle
 from acmd.daemon.guard_keeper import GuardKeeper
 from acmd.daemon.joining import check_history, join
@@ -43,10 +43,8 @@ from acmd.tasks.board import BoardKeeper
 from acmd.tasks.console import Console
 from acmd.tasks.heartbeat import Heartbeat, Wishes, World
 from acmd.tasks.snapshot import About, Snapshot
-from acmd.tasks.supervision import Group
 
 CONTROL_SOCKET = "control.sock"
-OTHERS_STOP_MARGIN_S = 10.0
 
 
 async def serve(config: Config, examined: bool) -> int:
@@ -74,7 +72,7 @@ class Daemon:
         self.reporter = Reporter(self.notifier, self.clock, log)
         self.no_suspend = NoSuspend(SleepInhibitor("acmd", WHY), log)
         self._reloading: asyncio.Task[None] | None = None
-        self._groups: tuple[Group, Group] | tuple[()] = ()
+        self._keeping: Keeping | None = None
 
     async def run(self, examined: bool) -> int:
         """Start, beat, end in order."""
@@ -118,10 +116,11 @@ class Daemon:
         chronicle: Chronicle,
     ) -> int:
         config, again = self.config, self.notifier.ready_again
-        state = initial_state(identity(config, cluster), self.clock.now(), runs.highest_epoch())
         guard = guard_link(config, self.clock)
         keeping = await Keeping.make(config, self.clock, self.changed, self.wishes, again, self.log)
-        self._groups = (keeping.active, keeping.others)
+        self._keeping = keeping
+        me = identity(config, cluster, keeping.active)
+        state = initial_state(me, self.clock.now(), runs.highest_epoch())
         fencing = fencing_of(config, self.clock, self.changed, self.log)
         board = BoardKeeper(
             documents,
@@ -137,7 +136,8 @@ class Daemon:
             self._about(cluster),
             self.clock,
             board,
-            *self._groups,
+            keeping.active,
+            keeping.others,
             self.wishes,
             store.abandoned,
             guard.details,
@@ -222,7 +222,7 @@ class Daemon:
             beside.append(tasks.create_task(self.no_suspend.run(), name="no-suspend"))
             await heartbeat.run()
             if self.wishes.leave is Leave.RELEASE:
-                await self._stop_others(keeping.others)
+                await keeping.stop_others()
             for task in beside:
                 task.cancel()
 
@@ -282,18 +282,6 @@ class Daemon:
             self.log("reload-needs-restart", level="warning", key=name, remedy="systemctl restart acmd")
         self.config = with_reloadable(self.config, new)
         self.log.set_level(self.config.log.level)
-        reload_services(self.config, self._groups)
+        if self._keeping is not None:
+            self._keeping.reload(self.config)
         self.log("reloaded", taken=",".join(taken) or "nothing", refused=",".join(refused) or "nothing")
-
-    async def _stop_others(self, others: Group) -> None:
-        """The services of every node stop with the daemon, once the lease is given back."""
-        others.request(Mode.STOP, -1, None)
-        limits_s = (entry.stop_timeout_s for entry in self.config.services if entry.runs_on == "all")
-        limit_s = OTHERS_STOP_MARGIN_S + max(limits_s, default=0.0)
-        deadline = asyncio.get_running_loop().time() + limit_s
-        while asyncio.get_running_loop().time() < deadline:
-            view = others.view()
-            if view.mode is Mode.STOP and view.gone:
-                return
-            await asyncio.sleep(0.02)
-        self.log("services-left", level="warning", limit_s=limit_s)

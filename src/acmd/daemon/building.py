@@ -9,13 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from acmd.config.model import Config
+from acmd.config.agreement import PROBE_LIMITS, SERVICE_LIMITS
+from acmd.config.model import Config, ServiceSettings
 from acmd.core.state import FencingPolicy, Self
 from acmd.core.timing import NS_PER_S
 from acmd.daemon.guarding import release_settings, virtual_addresses
-from acmd.daemon.services import data_directories, gate_of, plan, service, services_group, units_of
+from acmd.daemon.services import (
+    data_directories,
+    gate_of,
+    plan,
+    service,
+    services_group,
+    set_limits,
+    stop_limit_s,
+    units_of,
+)
 from acmd.drivers.cluster_directory import ClusterFile
-from acmd.drivers.command import CommandService
 from acmd.drivers.drain import FileSystemDrain
 from acmd.drivers.fence_agent import CommandFenceAgent
 from acmd.drivers.guard_link import GuardLink
@@ -28,11 +37,17 @@ from acmd.tasks.supervision import Group, Unit
 GUARD_LIMIT_NS = NS_PER_S // 2
 
 
-def identity(config: Config, cluster: ClusterFile) -> Self:
+def stop_limits_s(config: Config, group: Group) -> list[float]:
+    """How long the stop of each service may take."""
+    entries = {entry.name: entry for entry in config.services}
+    return [stop_limit_s(unit.service, entries[unit.service.name]) for unit in group.units]
+
+
+def identity(config: Config, cluster: ClusterFile, active: Group) -> Self:
     """Who this node is, for one start of the daemon. Raises AcmdError."""
     timing = config.timing
     stops_ns = timing.stop_budget_ns + timing.kill_budget_ns  # what was killed may take that long to go
-    stops_s = sum(entry.stop_timeout_s for entry in config.services if entry.runs_on == "active")
+    stops_s = sum(stop_limits_s(config, active))
     return Self(
         node=config.node.name,
         cluster_id=cluster.cluster_id,
@@ -91,26 +106,28 @@ def reload_services(config: Config, groups: Iterable[Group]) -> None:
     for unit in (unit for part in groups for unit in part.units):
         entry = entries[unit.service.name]
         unit.plan = plan(config, entry)
-        if isinstance(unit.service, CommandService):
-            unit.service.set_limits(entry.start_timeout_s, entry.stop_timeout_s)
+        set_limits(unit.service, entry)
 
 
 def with_reloadable(old: Config, new: Config) -> Config:
     """The old configuration with what a reload may change taken from the new one."""
     fresh = {entry.name: entry for entry in new.services}
     kept = tuple(
-        replace(
-            entry,
-            critical=fresh[entry.name].critical,
-            start_timeout_s=fresh[entry.name].start_timeout_s,
-            stop_timeout_s=fresh[entry.name].stop_timeout_s,
-            restart=fresh[entry.name].restart,
-        )
-        if entry.name in fresh
-        else entry
-        for entry in old.services
+        _refreshed(entry, fresh[entry.name]) if entry.name in fresh else entry for entry in old.services
     )
     return replace(old, log=replace(old.log, level=new.log.level), services=kept)
+
+
+def _refreshed(entry: ServiceSettings, new: ServiceSettings) -> ServiceSettings:
+    fresh = {probe.name: probe for probe in new.probes}
+    probes = tuple(
+        replace(probe, **{key: getattr(fresh[probe.name], key) for key in PROBE_LIMITS})
+        if probe.name in fresh
+        else probe
+        for probe in entry.probes
+    )
+    limits = {key: getattr(new, key) for key in SERVICE_LIMITS if hasattr(entry, key) and hasattr(new, key)}
+    return replace(entry, critical=new.critical, restart=new.restart, probes=probes, **limits)
 
 
 def guard_link(config: Config, clock: Clock) -> GuardLink:

@@ -10,10 +10,10 @@ from typing import Any
 from acmd.config.model import Config
 from acmd.core.observation import Mode, ServicesView
 from acmd.core.state import Role, State
-from acmd.daemon.building import group
+from acmd.daemon.building import group, reload_services, stop_limits_s
 from acmd.daemon.gatekeeping import LIMIT_S, UnitGate
 from acmd.daemon.services import gate_of, needs_bus, units_of
-from acmd.daemon.watching import fitness_checks, interlock_greet, publisher, watches
+from acmd.daemon.watching import fitness_checks, interlock_greet, publisher, reload_watches, watches
 from acmd.drivers.scripts import addresses
 from acmd.drivers.systemd import SystemdBus
 from acmd.ports import Clock
@@ -24,6 +24,7 @@ from acmd.tasks.probing import Watch
 from acmd.tasks.publishing import Publisher
 from acmd.tasks.supervision import Group
 
+OTHERS_STOP_MARGIN_S = 10.0
 BUS_WAIT_S = 0.5  # at the start: an adopting daemon has a renewal to make
 GATE_LOOK_S = 10.0
 OTHERS_LOOK_S = 1.0
@@ -33,7 +34,14 @@ ADDRESS_AGE_S = 10.0
 class Keeping:
     """Made by `make`. It is the heartbeat's `ports.Supervisor`: what it views concerns the whole node."""
 
-    def __init__(self, config: Config, bus: SystemdBus, groups: tuple[Group, Group], gate: UnitGate) -> None:
+    def __init__(
+        self,
+        config: Config,
+        bus: SystemdBus,
+        groups: tuple[Group, Group],
+        gate: UnitGate,
+        log: Callable[..., None],
+    ) -> None:
         self.active, self.others = groups
         self.active.beside = self.others
         self.peers: Callable[[], tuple[str, ...]] = tuple
@@ -41,6 +49,7 @@ class Keeping:
         self._config = config
         self._bus = bus
         self._gate = gate
+        self._log = log
         self._state: State | None = None
         self._watches: list[Watch] = [
             watch for part in groups for watch in watches(config, part, self._remark)
@@ -64,7 +73,7 @@ class Keeping:
         gate = UnitGate(gate_of(config), units_of(config, "active"), bus, reloaded, log)
         active = await group(config, "active", clock, changed, log, bus, gate.before_start)
         others = await group(config, "all", clock, changed, log, bus, gate.before_start)
-        made = cls(config, bus, (active, others), gate)
+        made = cls(config, bus, (active, others), gate, log)
         made.fitness = Fitness(made._checks(), wishes, changed, log)
         made.interlock = made._interlock(wishes, clock, changed, log)
         made.publisher = made._publisher(log)
@@ -111,6 +120,24 @@ class Keeping:
         if self.publisher is not None:
             found.append(self.publisher.run())
         return found
+
+    def reload(self, config: Config) -> None:
+        """Take over limits and budgets of a configuration that was read anew and accepted."""
+        self._config = config
+        reload_services(config, (self.active, self.others))
+        reload_watches(config, self._watches)
+
+    async def stop_others(self) -> None:
+        """The services of every node stop with the daemon, once the lease is given back."""
+        self.others.request(Mode.STOP, -1, None)
+        limit_s = OTHERS_STOP_MARGIN_S + max(stop_limits_s(self._config, self.others), default=0.0)
+        deadline = asyncio.get_running_loop().time() + limit_s
+        while asyncio.get_running_loop().time() < deadline:
+            view = self.others.view()
+            if view.mode is Mode.STOP and view.gone:
+                return
+            await asyncio.sleep(0.02)
+        self._log("services-left", level="warning", limit_s=limit_s)
 
     async def released(self) -> None:
         """This node has given everything back: leave no trace of the gate."""

@@ -7,7 +7,7 @@ What only MySQL and database.yml need is imported where it is used: a daemon wit
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,6 +72,18 @@ def _watch(
         group.clock,
         remark,
     )
+
+
+def reload_watches(config: Config, watches: Iterable[Watch]) -> None:
+    """Take over the limits of probes whose configuration was read anew."""
+    probes = {(entry.name, probe.name): (entry, probe) for entry in config.services for probe in entry.probes}
+    for watch in watches:
+        entry, probe = probes[watch.unit.service.name, watch.probe.name]
+        watch.interval_s, watch.grace_s = probe.interval_s, entry.start_timeout_s
+        if isinstance(watch.probe, Probe):
+            watch.probe.set_limit(probe.timeout_s)
+        if isinstance(watch.judge, Threshold):
+            watch.judge.set_limits(probe.fail_after, probe.recover_after)
 
 
 def _check(config: Config, probe: ProbeSettings) -> ProbeCheck:

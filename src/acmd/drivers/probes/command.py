@@ -31,13 +31,13 @@ class Run(Protocol):
     ) -> Ended: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CommandCheck:
     """Good when the program exits with 0 within `timeout_s`; its last line says why not."""
 
     argv: tuple[str, ...]
     run: Run
-    timeout_s: float
+    timeout_s: float  # may be changed between two runs
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     async def __call__(self) -> dict[str, Any]:

@@ -45,6 +45,12 @@ class Probe:
         self._check = check
         self._running: asyncio.Future[Reading] | None = None
 
+    def set_limit(self, timeout_s: float) -> None:
+        """Take over another limit, from the next run on."""
+        self.timeout_s = timeout_s
+        if hasattr(self._check, "timeout_s"):
+            self._check.timeout_s = timeout_s
+
     async def run(self) -> Reading:
         """Check once. A call while a run is under way starts no other: it gets that run's reading."""
         if self._running is not None:

@@ -32,6 +32,10 @@ class Threshold:
         if self.fail_after < 1 or self.recover_after < 1:
             raise ValueError("thresholds count from 1")
 
+    def set_limits(self, fail_after: int, recover_after: int) -> None:
+        """Take over other thresholds, from the next reading on."""
+        self.fail_after, self.recover_after = fail_after, recover_after
+
     def note(self, ok: bool) -> bool:
         """Count one reading. True when the verdict changed by it."""
         self.in_a_row = self.in_a_row + 1 if ok == self.last_ok and self.in_a_row else 1
