@@ -39,7 +39,7 @@ _SERVICE = "look at the service's own log; `acmd status` shows its state"
 EVENTS: dict[str, Event] = {
     # -- the daemon ------------------------------------------------------------------------------
     "daemon-started": Event("info", "version pid", "The daemon has begun."),
-    "daemon-ended": Event("info", "", "The daemon has ended, in order."),
+    "daemon-ended": _minor("info", "", "The daemon has ended, in order."),
     "daemon-refused": _alarm(
         "error", "because remedy", "The daemon cannot run like this and ends.", "the event's own remedy"
     ),
@@ -176,6 +176,19 @@ EVENTS: dict[str, Event] = {
     ),
     "orders-vanished": Event(
         "warning", "number found", "An order vanished from shared storage; it stays in force.", _STORAGE
+    ),
+    "http-listening": _minor("info", "address tls", "Health, metrics and the status page are served there."),
+    "http-not-listening": Event(
+        "warning",
+        "address because remedy",
+        "HTTP cannot be served; it is tried again every ten seconds. Nothing else depends on it.",
+        "the event's own remedy",
+    ),
+    "http-token-wrong": _minor(
+        "warning",
+        "count",
+        "So many requests came with a wrong token since this was said last, at most once a minute.",
+        "who asks? `acmd status` needs no token",
     ),
     "order-given": Event("info", "what by", "An operator gave an order through this daemon."),
     # -- the active node's address ---------------------------------------------------------------

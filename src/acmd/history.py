@@ -116,6 +116,17 @@ def read_shared(raw: bytes, cluster_id: str, node: str) -> list[Entry] | str:
     return [entry for entry in map(entry_of, wire["entries"][-SHARED_ENTRIES:]) if entry is not None]
 
 
+def in_order(journals: Mapping[str, list[Entry]]) -> list[tuple[str, Entry]]:
+    """All entries by the wall clocks of their hosts; those of one node stay in its own order."""
+    rows: list[tuple[float, str, int, Entry]] = []
+    for node, entries in journals.items():
+        latest_s = 0.0
+        for entry in entries:
+            latest_s = max(latest_s, entry.at_s)  # a clock that was set back changes no order
+            rows.append((latest_s, node, entry.number, entry))
+    return [(node, entry) for _, node, _, entry in sorted(rows, key=lambda row: row[:3])]
+
+
 # -- epochs ---------------------------------------------------------------------------------------
 
 

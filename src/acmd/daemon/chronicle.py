@@ -12,10 +12,10 @@ from acmd.config.model import Config
 from acmd.core.calls import StorageFault
 from acmd.core.observation import Leave
 from acmd.core.timing import NS_PER_S
+from acmd.daemon.past import past_of
 from acmd.drivers.hook import MarkFile, run_hook
 from acmd.drivers.journal_directory import JobRunner, JournalDirectory
 from acmd.drivers.journal_file import JournalFile
-from acmd.history import Entry, epochs, read_shared
 from acmd.log import Logger
 from acmd.tasks.hooks import Hook, Hooks
 from acmd.tasks.journal import Journal
@@ -129,49 +129,17 @@ class Chronicle:
         if self._shelf is None:
             return {"error": "the daemon has not reached the shared directory yet", "remedy": "try later"}
         try:
-            leases = await self._shelf.read_leases(EPOCHS_LIMIT + 1)
-            journals, ignored = await read_journals(self._shelf, self._cluster_id)
+            found = await past_of(self._shelf, self._config.cluster.name, self._cluster_id, EPOCHS_LIMIT)
         except StorageFault as failure:
             return {
                 "error": f"the shared directory cannot be read: {failure}",
                 "remedy": "`acmd events` shows this node's own journal meanwhile",
             }
-        for node, because in ignored.items():
+        for node, because in found["ignored"].items():
             if node not in self._ignored:
                 self._ignored.add(node)
                 self._log("journal-ignored", node=node, because=because)
-        return {
-            "cluster": self._config.cluster.name,
-            "epochs": [epoch.plain() for epoch in epochs(leases, self._cluster_id, journals)],
-            "ignored": ignored,
-            "events": [{"node": node, **entry.plain()} for node, entry in in_order(journals)],
-        }
-
-
-async def read_journals(
-    shelf: JournalDirectory, cluster_id: str
-) -> tuple[dict[str, list[Entry]], dict[str, str]]:
-    """The nodes' journals on shared storage, and of which node none can be read and why. StorageFault."""
-    journals: dict[str, list[Entry]] = {}
-    ignored: dict[str, str] = {}
-    for node, raw in await shelf.read_journals():
-        found = read_shared(raw, cluster_id, node)
-        if isinstance(found, str):
-            ignored[node[:64]] = found
-        else:
-            journals[node] = found
-    return journals, ignored
-
-
-def in_order(journals: Mapping[str, list[Entry]]) -> list[tuple[str, Entry]]:
-    """All entries by the wall clocks of their hosts; those of one node stay in its own order."""
-    rows: list[tuple[float, str, int, Entry]] = []
-    for node, entries in journals.items():
-        latest_s = 0.0
-        for entry in entries:
-            latest_s = max(latest_s, entry.at_s)  # a clock that was set back changes no order
-            rows.append((latest_s, node, entry.number, entry))
-    return [(node, entry) for _, node, _, entry in sorted(rows, key=lambda row: row[:3])]
+        return found
 
 
 def _number(value: Any, otherwise: int) -> int:

@@ -1,0 +1,92 @@
+"""What happened, for history, logs and report: from the daemon, else from shared storage.
+
+Without a daemon everything on shared storage is read by a worker process that is given up at its limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from acmd.cli.client import NotRunning, ask
+from acmd.config.glance import Glance
+from acmd.errors import AcmdError
+
+LIMIT_S = 5.0
+CLOCKS = "times are those of each host's own clock; hosts' clocks may differ"
+
+
+def past(place: Glance, newest: int) -> dict[str, Any]:
+    """`epochs`, `events` of all nodes in order, `ignored`. Raises AcmdError."""
+    try:
+        return ask(place, {"do": "history", "n": newest}, LIMIT_S)
+    except NotRunning:
+        return read_past(place, newest)
+
+
+def read_past(place: Glance, newest: int, limit_s: float = LIMIT_S) -> dict[str, Any]:
+    """The same without a daemon. Raises AcmdError."""
+    return asyncio.run(_read(place, newest, limit_s))
+
+
+async def _read(place: Glance, newest: int, limit_s: float) -> dict[str, Any]:
+    from acmd.core.calls import StorageFault
+    from acmd.core.timing import NS_PER_S
+    from acmd.daemon.past import past_of
+    from acmd.drivers.clock import SystemClock
+    from acmd.drivers.cluster_directory import ClusterDirectory
+    from acmd.drivers.journal_directory import JournalDirectory
+    from acmd.drivers.lease_directory import LeaseDirectory
+
+    remedy = f"look at the mount; this node's own journal is {place.state_dir}/events.jsonl (`acmd events`)"
+    directory = LeaseDirectory(Path(place.directory), place.node, round(limit_s * NS_PER_S), SystemClock())
+    try:
+        async with asyncio.timeout(limit_s):
+            cluster = await ClusterDirectory(directory, place.directory, place.node, limit_s).read()
+            shelf = JournalDirectory(directory, place.node, limit_s)
+            return await past_of(shelf, cluster.name, cluster.cluster_id, newest)
+    except StorageFault as failure:
+        raise AcmdError(f"{place.directory} cannot be read: {failure}", remedy) from None
+    except TimeoutError:
+        raise AcmdError(f"{place.directory} did not answer within {limit_s:g} s", remedy) from None
+    finally:
+        await directory.close()
+
+
+def moment(at_s: float | None, *, fraction: bool = False) -> str:
+    """A Unix time in this host's time zone."""
+    if at_s is None:
+        return "?"
+    text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))
+    return f"{text}.{int(at_s * 1000) % 1000:03d}" if fraction else text
+
+
+def span(length_s: float | None) -> str:
+    """A duration as people say it."""
+    if length_s is None:
+        return "?"
+    if length_s < 100:
+        return f"{length_s:.1f} s"
+    minutes, seconds = divmod(round(length_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def line(event: Mapping[str, Any], node: str = "") -> str:
+    """An event on one line; nothing in it can begin another, or steer a terminal."""
+    fields = event.get("fields", {})
+    words = [
+        moment(event["at_s"], fraction=True),
+        *([f"{node:<12}"] if node else []),
+        f"{str(event['level']).upper():<7}",
+        str(event["event"]),
+        *(f"{key}={value!r}" for key, value in fields.items() if value not in (None, "")),
+    ]
+    text = " ".join(words)
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)

@@ -1,0 +1,185 @@
+"""The parts of a report. Each ends within a limit, whatever hangs; each may fail by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import signal
+import stat
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from acmd import __version__
+from acmd.cli.annals import CLOCKS, line, past
+from acmd.cli.report import Part
+from acmd.config.glance import Glance
+from acmd.errors import AcmdError
+
+COMMAND_S = 10.0
+STORAGE_S = 5.0
+LOG_BYTES = 1 << 20
+LOG_LINES = 5000
+LOG_FILES = ("/var/log/aspera.log", "/var/log/messages", "/var/log/syslog")
+UNITS = ("acmd.service", "acmd-guard.service", "acmd-services.service", "rsyslog.service", "chronyd.service")
+SHOWN = ("lease.json", "write.json", "highest", "hooks.json", "cluster.json")  # nothing secret in them
+_OWN = ("acmd.service", "acmd-guard.service")
+
+
+def parts(config: str, place: Glance) -> dict[str, Part]:
+    """File names in the archive, each with what collects it."""
+    me = [sys.executable, "-P", "-m", "acmd"]
+    found: dict[str, Part] = {
+        "versions": versions,
+        "status.json": partial(command, [*me, "status", "--config", config, "--json"], codes=range(4)),
+        "status.txt": partial(command, [*me, "status", "--config", config], codes=range(4)),
+        "config-show.toml": partial(command, [*me, "config", "--config", config, "show"]),
+        "config-check.txt": partial(command, [*me, "config", "--config", config, "check"], codes=range(2)),
+        "history.json": lambda: json.dumps(past(place, 100), indent=1),
+        "logs.txt": lambda: _logs(place),
+        "events.txt": lambda: _own_events(place),
+        "shared.json": lambda: shared(place),
+        "local-files.txt": lambda: local_files(place),
+        "journal.txt": partial(
+            command,
+            ["journalctl", "--no-pager", "-q", "-n", str(LOG_LINES), "-o", "short-iso-precise"]
+            + [word for unit in _OWN for word in ("-u", unit)],
+        ),
+        "units.txt": lambda: command(["systemctl", "--no-pager", "show", *units(config)]),
+        "unit-files.txt": partial(command, ["systemctl", "--no-pager", "cat", *_OWN], codes=range(2)),
+        "mounts.txt": partial(tail, "/proc/self/mountinfo"),
+        "processes.txt": partial(command, ["ps", "-eo", "pid,ppid,stat,wchan:24,rtprio,etimes,rss,comm"]),
+    }
+    for file in LOG_FILES:
+        if os.path.exists(file):
+            found[f"log{file.replace('/', '-')}"] = partial(acmd_lines, file)
+    return found
+
+
+def versions() -> str:
+    """What runs here."""
+    rows = [
+        f"acmd {__version__}",
+        f"python {sys.version.split()[0]}",
+        f"kernel {platform.release()}",
+        f"uptime_s {Path('/proc/uptime').read_text().split()[0]}",
+        f"user {os.geteuid()}",
+    ]
+    for file in ("/etc/os-release", "/proc/loadavg", "/proc/meminfo", "/proc/pressure/io"):
+        try:
+            rows.append(f"\n{file}\n{tail(file)[:2000]}")
+        except OSError as error:
+            rows.append(f"\n{file}: {error.strerror}")
+    return "\n".join(rows) + "\n"
+
+
+def command(argv: list[str], codes: range = range(1)) -> str:
+    """What a command says on both outputs. Raises AcmdError when it is absent, fails or does not end."""
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise AcmdError(f"{argv[0]}: {(error.strerror or str(error)).lower()}", "") from None
+    try:
+        output, _ = process.communicate(timeout=COMMAND_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        if process.stdout is not None:
+            process.stdout.close()
+        raise AcmdError(f"{os.path.basename(argv[0])} did not end within {COMMAND_S:g} s", "") from None
+    text = output.decode(errors="replace")
+    if process.returncode not in codes:
+        last = text.strip().splitlines()[-1:] or [""]
+        raise AcmdError(f"{' '.join(argv[:6])} ended with {process.returncode}: {last[0][:300]}", "")
+    return text
+
+
+def units(config: str) -> list[str]:
+    """acmd's own units, and those of configured services as far as the configuration can be read."""
+    from acmd.config.apart import load_apart
+    from acmd.config.model import SystemdService
+
+    try:
+        services = load_apart(config, limit_s=COMMAND_S).services
+    except AcmdError:
+        return list(UNITS)
+    return [*UNITS, *(unit for one in services if isinstance(one, SystemdService) for unit in one.units)]
+
+
+def tail(file: str) -> str:
+    """The end of a local file."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with open(descriptor, "rb") as stream:
+        if stream.seekable() and (size := os.fstat(descriptor).st_size) > LOG_BYTES:
+            stream.seek(size - LOG_BYTES)
+        return stream.read(LOG_BYTES).decode(errors="replace")
+
+
+def acmd_lines(file: str) -> str:
+    """The last lines of a log that are acmd's."""
+    found = [row for row in tail(file).splitlines() if "acmd" in row]
+    return "\n".join(found[-LOG_LINES:]) + "\n"
+
+
+def _logs(place: Glance) -> str:
+    events = past(place, 1)["events"]
+    return "\n".join([f"# {CLOCKS}", *(line(event, event["node"]) for event in events)]) + "\n"
+
+
+def _own_events(place: Glance) -> str:
+    from acmd.cli.events import own_file
+
+    return "\n".join(map(line, own_file(place))) + "\n"
+
+
+def local_files(place: Glance) -> str:
+    """What acmd keeps on this host: names, sizes, modes, and the small ones' content."""
+    rows = []
+    for directory in (place.run_dir, place.state_dir):
+        for path in sorted(Path(directory).iterdir()):
+            found = path.lstat()
+            rows.append(f"{path} mode={found.st_mode:o} uid={found.st_uid} size={found.st_size}")
+            if path.name in SHOWN and stat.S_ISREG(found.st_mode) and found.st_size <= 65_536:
+                rows.append(f"    {path.read_text(errors='replace').strip()}")
+    return "\n".join(rows) + "\n"
+
+
+def shared(place: Glance) -> str:
+    """The records, node files, journals and orders as they are. Raises AcmdError."""
+    from acmd.core.calls import StorageFault
+
+    try:
+        return json.dumps(asyncio.run(_shared(place)), indent=1)
+    except StorageFault as failure:
+        raise AcmdError(f"{place.directory}: {failure}", "") from None
+    except TimeoutError:
+        raise AcmdError(f"{place.directory} did not answer within {STORAGE_S:g} s", "") from None
+
+
+async def _shared(place: Glance) -> dict[str, Any]:
+    from acmd.core.timing import NS_PER_S
+    from acmd.drivers.clock import SystemClock
+    from acmd.drivers.lease_directory import LeaseDirectory
+
+    store = LeaseDirectory(Path(place.directory), place.node, round(STORAGE_S * NS_PER_S), SystemClock())
+    try:
+        async with asyncio.timeout(STORAGE_S):
+            return {
+                "cluster.json": await store.run_job("read_cluster", [], STORAGE_S),
+                "leases": await store.run_job("read_leases", [50], STORAGE_S),
+                "nodes": await store.run_job("read_nodes", [], STORAGE_S),
+                "orders": await store.run_job("read_command", [-2], STORAGE_S),
+                "journals": await store.run_job("read_journals", [], STORAGE_S),
+            }
+    finally:
+        await store.close()
