@@ -16,7 +16,7 @@ import pymysql
 
 LIMIT_S = 1.0
 CONNECT_S = 0.5
-PAUSE_S = 0.02
+PAUSE_S = 0.08
 RETRY_S = 0.05
 SECRET = "s3cr3t"  # of a database that lives for a test
 

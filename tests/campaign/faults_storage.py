@@ -11,7 +11,7 @@ from tests.campaign.fault import Fault, Scene
 NAMES = ("create", "link", "mkdir", "rename", "setattr", "unlink")
 READS = ("getattr", "lookup", "open", "opendir", "read", "readdir")
 WRITES = ("fsync", "fsyncdir", "write", *NAMES)
-LEASES = "*acm/acmd*"
+LEASES = "*acm/acmd*"  # a lease is written through the name that it had before it was linked
 KEPT = "/run/campaign-kept"
 
 
@@ -181,9 +181,9 @@ FAULTS = (
     ),
     on_lease("lease storage stalls", rule("stall", *READS, *WRITES, name=LEASES)),
     on_lease("lease storage says EIO", rule("errno", *READS, *WRITES, name=LEASES)),
-    on_lease("renewals land late", rule("late", "write", name="*lease*", seconds=5.0)),
-    on_lease("renewals done, answered with EIO", rule("done-error", "write", "fsync", name="*lease*")),
-    on_lease("records torn", rule("tear", "write", name="*lease*", count=1)),
+    on_lease("renewals land late", rule("late", "write", name=LEASES, seconds=5.0)),
+    on_lease("renewals done, answered with EIO", rule("done-error", "write", name=LEASES)),
+    on_lease("records torn", rule("tear", "write", name=LEASES, count=2)),
     on_lease("new names seen late", rule("hide", "link", name="*lease*", seconds=1.0)),
     Fault(
         "lease file removed",

@@ -25,7 +25,7 @@ from tests.hosts.inside import HostError
 from tests.hosts.witness import NS_PER_S, wait_for
 
 CAN = frozenset({"faultfs", "machine", "network"})
-TICK_S = 0.05
+TICK_S = 0.1
 FIRST_ROW_S = 60.0
 RECENT_S = 0.8
 POWERED_AGAIN_S = 1.0

@@ -18,7 +18,7 @@ from tests.hosts.inside import HostError
 from tests.hosts.witness import NS_PER_S
 
 WHOLE_LIMIT_S = 90.0
-LOOK_S = 0.2
+LOOK_S = 0.4
 FULL_CHECK_EVERY = 10
 WAITS_KEPT = 12
 SLOW_S = 10.0
