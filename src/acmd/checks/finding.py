@@ -1,0 +1,72 @@
+"""What a check comes to: one line for people, the remedy, and where it is safe a way to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from acmd.checks.subject import Subject
+
+
+class Level(StrEnum):
+    """In the words of ACM's own check, and WARN for what may be meant so or cannot be known."""
+
+    OK = "OK"
+    WARN = "WARN"
+    KO = "KO"
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """A change that `--fix` offers. `shown` is what a person would type; it runs as it stands."""
+
+    command: tuple[str, ...]
+
+    @property
+    def shown(self) -> str:
+        """As a person would type it."""
+        return " ".join(self.command)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report. A remedy is there whenever the level is not OK."""
+
+    level: Level
+    what: str
+    remedy: str = ""
+    fix: Fix | None = None
+
+
+def ok(what: str) -> Finding:
+    """Fine."""
+    return Finding(Level.OK, what)
+
+
+def warn(what: str, remedy: str, fix: Fix | None = None) -> Finding:
+    """May be meant so, or cannot be known."""
+    return Finding(Level.WARN, what, remedy, fix)
+
+
+def ko(what: str, remedy: str, fix: Fix | None = None) -> Finding:
+    """Has to be mended."""
+    return Finding(Level.KO, what, remedy, fix)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check. `run` gives one finding or more; nothing at all means that it does not apply here."""
+
+    id: str
+    group: str
+    about: str  # one sentence for the manual: what is looked at and why it matters
+    run: Callable[[Subject], Iterable[Finding]]
+    configured: bool = True  # needs a configuration; those that do not also run with --pre-install
+
+
+def all_or(findings: list[Finding], fine: str) -> list[Finding]:
+    """The findings, or one line that says that all is well."""
+    return findings or [ok(fine)]

@@ -1,0 +1,137 @@
+"""acmd itself: its units, its guard and watchdog, and whether services stop within the time that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from acmd.checks.finding import Check, Finding, Fix, all_or, ko, ok, warn
+from acmd.checks.subject import Subject
+from acmd.config.model import Config
+from acmd.core.timing import NS_PER_S
+
+
+def units_of(config: Config) -> tuple[str, ...]:
+    """The units of this cluster: plain ones for the default configuration, else those of the template."""
+    name = config.file.rpartition("/")[2].removesuffix(".toml")
+    suffix = "" if name == "acmd" else f"@{name}"
+    guard = (f"acmd-guard{suffix}.service",) if config.guard.mode == "unit" else ()
+    return (f"acmd{suffix}.service", *guard)
+
+
+def units(subject: Subject) -> Iterator[Finding]:
+    """Enabled, and as they were delivered."""
+    for unit in units_of(subject.settings):
+        ran = subject.run(
+            "systemctl", "show", unit, "-p", "LoadState,UnitFileState,FragmentPath,DropInPaths,ActiveState"
+        )
+        shown = dict(line.split("=", 1) for line in ran.output.splitlines() if "=" in line)
+        if not ran.fine or shown.get("LoadState") != "loaded":
+            yield ko(f"{unit} is not there", "install acmd's package, and run systemctl daemon-reload")
+            continue
+        found = []
+        enabled = shown.get("UnitFileState") in ("enabled", "static", "indirect")
+        if not enabled:
+            fix = Fix(("systemctl", "enable", unit))
+            found.append(
+                ko(
+                    f"{unit} is not enabled: after a reboot this node stays out",
+                    f"systemctl enable {unit}",
+                    fix,
+                )
+            )
+        if shown.get("ActiveState") != "active" and not unit.startswith("acmd-guard"):
+            found.append(warn(f"{unit} does not run", f"systemctl start {unit}"))
+        if shown.get("FragmentPath", "").startswith("/etc/systemd/system/"):
+            found.append(
+                warn(
+                    f"{unit} is replaced by {shown['FragmentPath']}",
+                    "change single options by `systemctl edit`",
+                )
+            )
+        local = [path for path in shown.get("DropInPaths", "").split() if path.startswith("/etc/")]
+        if local:
+            found.append(warn(f"{unit} is changed by {', '.join(local)}", "nothing, if that is meant so"))
+        yield from all_or(found, f"{unit} is enabled and as delivered")
+
+
+def guard(subject: Subject) -> Iterator[Finding]:
+    """Without its guard a node cannot be promoted."""
+    if not subject.running:
+        yield warn("the daemon does not run, so the guard was not asked", "systemctl start acmd")
+        return
+    says = subject.snapshot["guard"]
+    if not says["alive"]:
+        yield ko("the guard does not answer: this node cannot be promoted", "systemctl status acmd-guard")
+        return
+    yield ok("the guard answers")
+    for note in says.get("notes", ()):
+        yield warn(f"guard: {note}", "see docs/guard.md for what it can do without")
+    if says["last_resort"] == "none":
+        yield ko(
+            "last resort: none. Services that cannot be killed would run on after the lease has ended",
+            'set guard.last_resort = "reset"',
+        )
+    mode, watchdog = subject.settings.guard.watchdog, says["watchdog"]
+    if watchdog == "missing" and mode == "required":
+        yield ko(
+            "a watchdog is required and missing: this node is not promoted",
+            "load its driver (softdog will do)",
+        )
+    elif watchdog == "missing" and mode == "automatic":
+        yield warn(
+            "there is no watchdog: a host whose kernel hangs is not reset",
+            "load its driver (softdog will do)",
+        )
+    else:
+        yield ok(f"watchdog: {watchdog} ({mode})")
+
+
+def fencing(subject: Subject) -> Iterator[Finding]:
+    """An agent that is not there confirms nothing."""
+    agent = subject.settings.fencing.agent
+    if not agent:
+        return
+    if subject.run("test", "-x", agent[0]).fine:
+        yield ok(f"fence agent {agent[0]} can be run; policy {subject.settings.fencing.policy}")
+    else:
+        yield ko(f"fence agent {agent[0]} cannot be run", "install it, or correct fencing.agent")
+
+
+def stop_budget(subject: Subject) -> Iterator[Finding]:
+    """A service that needs longer to stop than there is time is killed at K instead."""
+    budget_s = subject.settings.timing.stop_budget_ns / NS_PER_S
+    rows = {
+        service["name"]: service.get("last_stop_s")
+        for node in subject.snapshot.get("nodes", ())
+        for service in node["services"]
+        if node["name"] == subject.settings.node.name
+    }
+    for service in subject.settings.services:
+        if service.runs_on != "active":
+            continue
+        measured_s = rows.get(service.name)
+        if measured_s is None:
+            yield warn(
+                f"{service.name}: how long it takes to stop was not measured yet; there are {budget_s:g} s",
+                "after the next switchover this is known",
+            )
+        elif measured_s > budget_s:
+            yield warn(
+                f"{service.name} took {measured_s:.1f} s to stop; when the lease is lost it is killed after "
+                f"{budget_s:g} s",
+                "take the profile patient, or make it stop faster",
+            )
+        else:
+            yield ok(f"{service.name} took {measured_s:.1f} s to stop, of {budget_s:g} s")
+
+
+CHECKS = (
+    Check("units", "daemon", "acmd's units are there, enabled, and as delivered.", units),
+    Check(
+        "guard", "daemon", "The guard answers, has a last resort, and a watchdog where one is wanted.", guard
+    ),
+    Check("fence-agent", "daemon", "The fence agent can be run.", fencing),
+    Check(
+        "stop-budget", "daemon", "Services stop within the time that a lost lease leaves them.", stop_budget
+    ),
+)

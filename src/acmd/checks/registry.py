@@ -1,0 +1,41 @@
+"""All checks, in the order of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from acmd.checks import acm, agreement, database, host, logs, programs, storage
+from acmd.checks.finding import Check, Finding, ko
+from acmd.checks.subject import Subject
+
+ALL: tuple[Check, ...] = (
+    *acm.CHECKS,
+    *host.CHECKS,
+    *storage.CHECKS,
+    *database.CHECKS,
+    *programs.CHECKS,
+    *agreement.CHECKS,
+    *logs.CHECKS,
+)
+GROUPS = {
+    "acm": "what must not be there any more",
+    "host": "this host",
+    "storage": "shared storage",
+    "database": "MySQL and database.yml",
+    "daemon": "acmd and its guard",
+    "cluster": "all nodes",
+    "logging": "logs",
+}
+
+
+def run(subject: Subject, checks: Iterable[Check] = ALL) -> Iterator[tuple[Check, Finding]]:
+    """Each finding as it comes. A check that breaks is a KO of its own: the others still run."""
+    for check in checks:
+        if check.configured and subject.config is None:
+            continue
+        try:
+            for finding in check.run(subject):
+                yield check, finding
+        except Exception as error:  # noqa: BLE001 - a report with a hole is better than none
+            remedy = "this is a mistake in acmd: please report it with `acmd report`"
+            yield check, ko(f"the check itself failed: {type(error).__name__}: {error}", remedy)

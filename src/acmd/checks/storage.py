@@ -1,0 +1,273 @@
+"""Shared storage: the cluster's directory and the services' data, their mounts, and how fast they answer.
+
+Whatever may touch shared storage runs in a process that is given up at its limit: dead storage is a KO,
+never a check that hangs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from acmd.checks.finding import Check, Finding, all_or, ko, ok, warn
+from acmd.checks.subject import Subject
+from acmd.config.apart import examine_apart
+from acmd.config.model import Config
+from acmd.core.calls import Call, Kind, StorageFault
+from acmd.core.timing import NS_PER_S
+from acmd.drivers.clock import SystemClock
+from acmd.drivers.lease_directory import LeaseDirectory
+
+ROUNDS = 20
+SLOW = "look at the mount, the network and the file server"
+MEASURE_LIMIT_S = 8.0
+NFS = ("nfs", "nfs4")
+LOCAL_ONLY = {"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "ramfs", "vfat"}
+RENEWAL_CALLS = 6  # calls of a round, one after the other, that a renewal waits for
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of /proc/self/mountinfo."""
+
+    point: str
+    kind: str
+    source: str
+    options: frozenset[str]
+
+    def option(self, name: str) -> str:
+        """The value of an option `name=value`; empty without."""
+        return next((text.partition("=")[2] for text in self.options if text.startswith(f"{name}=")), "")
+
+
+def mounts(text: str) -> list[Mount]:
+    """What is mounted, in the order of mounting; a later one hides an earlier one at the same place."""
+    found = []
+    for line in text.splitlines():
+        head, _, tail = line.partition(" - ")
+        fields, rest = head.split(), tail.split()
+        if len(fields) >= 6 and len(rest) >= 3:
+            options = frozenset([*fields[5].split(","), *rest[2].split(",")])
+            found.append(Mount(_plain(fields[4]), rest[0], _plain(rest[1]), options))
+    return found
+
+
+def _plain(text: str) -> str:
+    """The kernel writes blanks as \\040."""
+    return text.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+
+
+def mount_of(path: str, table: list[Mount]) -> Mount | None:
+    """The mount that a path is on, by the names alone."""
+    holds = [mount for mount in table if f"{path}/".startswith(f"{mount.point.rstrip('/')}/")]
+    return max(holds, key=lambda mount: (len(mount.point), table.index(mount)), default=None)
+
+
+def _where(subject: Subject, path: str) -> tuple[str, Mount | None]:
+    """The path with its links followed, by a process that can be given up, and the mount that it is on."""
+    ran = subject.run("readlink", "-m", "--", path)
+    real = ran.output.strip() if ran.fine else path
+    return real, mount_of(real, mounts(subject.read("/proc/self/mountinfo") or ""))
+
+
+def data_directories(config: Config) -> list[tuple[str, str]]:
+    """Service and directory, for each that one names."""
+    return [(service.name, place) for service in config.services for place in service.data_directories]
+
+
+def directory(subject: Subject) -> list[Finding]:
+    """All that `acmd config check` says of the directory and of other files."""
+    found = []
+    for problem in examine_apart(subject.settings):
+        at = f"{problem.key} = {problem.value}" if problem.key else problem.value
+        what = f"{at}: {problem.what}"
+        found.append(warn(what, problem.remedy) if problem.warning else ko(what, problem.remedy))
+    return all_or(found, f"{subject.settings.cluster.directory} is there, with tight permissions")
+
+
+def shared(subject: Subject) -> Iterator[Finding]:
+    """A directory that no other node sees elects every node."""
+    path = subject.settings.cluster.directory
+    _, mount = _where(subject, path)
+    if mount is None:
+        yield ko(f"no mount can be found for {path}", "mount the shared storage there")
+    elif mount.point == "/":
+        yield ko(
+            f"{path} is on the root file system, which no other node sees", "mount the shared storage there"
+        )
+    elif mount.kind in LOCAL_ONLY:
+        yield warn(
+            f"{path} is on {mount.kind} ({mount.source} at {mount.point}), which is for one host alone",
+            "use a file system that all nodes can have mounted at a time, unless this is a test",
+        )
+    else:
+        yield ok(f"{path} is on {mount.kind}, {mount.source} at {mount.point}")
+
+
+def lease_options(subject: Subject) -> list[Finding]:
+    """The lease wants no caches; an error there is better than waiting for ever."""
+    path = subject.settings.cluster.directory
+    _, mount = _where(subject, path)
+    if mount is None or mount.kind not in NFS:
+        return []
+    found = _for_all(mount)
+    if "noac" not in mount.options and mount.option("actimeo") != "0":
+        found.append(
+            ko(
+                f"{mount.point} is mounted without noac: other nodes' leases are seen late",
+                "mount it noac,lookupcache=none",
+            )
+        )
+    if mount.option("lookupcache") != "none":
+        found.append(
+            warn(
+                f"{mount.point} is mounted without lookupcache=none: new epochs may be seen late",
+                "mount it noac,lookupcache=none",
+            )
+        )
+    return all_or(found, f"{mount.point} is mounted as the lease wants it")
+
+
+def data_options(subject: Subject) -> list[Finding]:
+    """Data want every write to land or to wait."""
+    found: list[Finding] = []
+    seen: dict[str, str] = {}
+    for name, place in data_directories(subject.settings):
+        _, mount = _where(subject, place)
+        if mount is None or mount.kind not in NFS or mount.point in seen:
+            continue
+        seen[mount.point] = name
+        found += _for_all(mount)
+        if mount.options & {"soft", "softerr"}:
+            found.append(
+                ko(
+                    f"{mount.point} ({name}) is mounted soft: a write can fail though it lands later",
+                    "mount data hard; soft is for a volume that holds the lease alone",
+                )
+            )
+        if "nolock" in mount.options or mount.option("local_lock") not in ("", "none"):
+            found.append(
+                ko(
+                    f"{mount.point} ({name}) is mounted nolock: two servers can open the same data",
+                    "mount it without nolock and local_lock",
+                )
+            )
+        if mount.option("vers").startswith("3"):
+            found.append(
+                warn(
+                    f"{mount.point} ({name}) is NFSv3, which does not release a dead client's locks: "
+                    "MySQL may not start on the other node",
+                    "mount it with vers=4.2",
+                )
+            )
+    return all_or(found, f"data is mounted hard and locked ({', '.join(seen)})") if seen else found
+
+
+def _for_all(mount: Mount) -> list[Finding]:
+    if "nocto" in mount.options:
+        return [
+            ko(
+                f"{mount.point} is mounted nocto: what others wrote may never be seen",
+                "mount it without nocto",
+            )
+        ]
+    return []
+
+
+def export(subject: Subject) -> list[Finding]:
+    """An export with `async` acknowledges what a restart of the server loses."""
+    found = []
+    for line in (subject.read("/etc/exports") or "").splitlines():
+        text = line.partition("#")[0]
+        if text.strip() and "async" in text.replace("(", ",").replace(")", ",").split(","):
+            found.append(
+                ko(
+                    f"this host exports {text.split()[0]} async: acknowledged leases and rows can be lost",
+                    "export it sync, and run exportfs -ra",
+                )
+            )
+    _, mount = _where(subject, subject.settings.cluster.directory)
+    if not found and mount is not None and mount.kind in NFS:
+        server = mount.source.rpartition(":")[0]
+        return [
+            warn(
+                f"whether {server} exports it sync cannot be seen from here",
+                "look at /etc/exports there: acknowledged writes must survive its restart",
+            )
+        ]
+    return found
+
+
+def latency(subject: Subject) -> list[Finding]:
+    """A renewal that is slower than the deadlines allow is a failover."""
+    config = subject.settings
+    try:
+        taken_s = asyncio.run(_measure(config))
+    except TimeoutError:
+        return [ko(f"the lease directory did not answer {ROUNDS} times in {MEASURE_LIMIT_S:g} s", SLOW)]
+    except StorageFault as failure:
+        return [
+            ko(
+                f"the lease directory does not answer: {failure}",
+                SLOW,
+            )
+        ]
+    median_s, worst_s = statistics.median(taken_s), max(taken_s)
+    heartbeat_s = config.timing.heartbeat_ns / NS_PER_S
+    worst = f"worst of {len(taken_s)}: {worst_s * 1000:.1f} ms"
+    said = f"one look at the leases takes {median_s * 1000:.1f} ms ({worst})"
+    if worst_s * RENEWAL_CALLS > config.timing.renew_deadline_ns / NS_PER_S / 2:
+        return [
+            ko(
+                f"{said}, too slow for profile {config.profile}",
+                "take the profile patient, or faster storage",
+            )
+        ]
+    if median_s * RENEWAL_CALLS > heartbeat_s:
+        return [
+            warn(
+                f"{said}; a round of profile {config.profile} takes longer than its heartbeat",
+                "take a slower profile, or faster storage",
+            )
+        ]
+    return [ok(said)]
+
+
+async def _measure(config: Config) -> list[float]:
+    """How long listing the leases took, in seconds, several times. Raises StorageFault, TimeoutError."""
+    store = LeaseDirectory(
+        Path(config.cluster.directory), config.node.name, config.timing.call_limit_ns, SystemClock()
+    )
+    taken: list[float] = []
+    try:
+        async with asyncio.timeout(MEASURE_LIMIT_S):
+            for number in range(ROUNDS + 1):
+                began = time.monotonic()
+                store.issue(Call(number + 1, Kind.LIST))
+                await store.changed.wait()
+                for outcome in store.take_outcomes():
+                    if outcome.fault is not None:
+                        raise StorageFault(outcome.fault, store.last_detail)
+                taken.append(time.monotonic() - began)
+    finally:
+        await store.close()
+    return taken[1:]  # the first one started the worker
+
+
+CHECKS = (
+    Check(
+        "directory",
+        "storage",
+        "The cluster's directory and the files with secrets are as they should be.",
+        directory,
+    ),
+    Check("shared", "storage", "The cluster's directory is on storage that other nodes can see.", shared),
+    Check("lease-mount", "storage", "The lease's volume is mounted without caches.", lease_options),
+    Check("data-mounts", "storage", "Data is mounted hard, with locks, and not by NFSv3.", data_options),
+    Check("export", "storage", "The export does not acknowledge what it could lose.", export),
+    Check("latency", "storage", "The storage answers fast enough for the deadlines.", latency),
+)

@@ -1,0 +1,116 @@
+"""`acmd check`: the sanity check, one line a check with OK, WARN or KO and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from acmd.checks.finding import Check, Finding, Fix, Level
+from acmd.checks.registry import ALL, GROUPS
+from acmd.checks.registry import run as run_checks
+from acmd.checks.subject import Subject
+from acmd.cli import DEGRADED, OK
+from acmd.errors import AcmdError, UsageError
+
+FIX_LIMIT_S = 60.0
+INDENT = " " * 5
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """For machines, before an installation, a part of it, or with mending."""
+    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument(
+        "--pre-install",
+        action="store_true",
+        help="before anything is configured: what can be checked of the host",
+    )
+    parser.add_argument("--group", choices=sorted(GROUPS), help="only the checks of this group")
+    parser.add_argument(
+        "--fix", action="store_true", help="mend what is safe to mend, after showing each change"
+    )
+    parser.add_argument("--yes", action="store_true", help="with --fix: do not ask")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the report. 0 when nothing is KO, else 1. Raises UsageError, AcmdError."""
+    if args.fix and args.json:
+        raise UsageError("check: --fix talks to people, --json to machines", "use one of them")
+    if args.fix and not args.yes and not sys.stdin.isatty():
+        raise UsageError("check: --fix asks before each change, and nobody can answer here", "add --yes")
+    chosen = [check for check in ALL if args.group in (None, check.group)]
+    if args.pre_install:
+        chosen = [check for check in chosen if not check.configured]
+    subject = Subject() if args.pre_install else subject_of(args.config)
+    report = run_checks(subject, chosen)
+    if args.json:
+        return _for_machines(report)
+    found = list(show(report))
+    if args.fix:
+        mended = sum(_mend(finding.fix, ask=not args.yes) for finding in found if finding.fix is not None)
+        print(f"{mended} mended" + ("; run the check again" if mended else ""))
+    return DEGRADED if any(finding.level is Level.KO for finding in found) else OK
+
+
+def subject_of(file: str, root: Path = Path("/")) -> Subject:
+    """This host with its configuration and what the daemon, or the directory, says. Raises ConfigError."""
+    from acmd.cli.status import look
+    from acmd.config.apart import load_apart
+    from acmd.config.glance import glance
+
+    config = load_apart(file)
+    try:
+        snapshot: dict[str, Any] = look(glance(file))
+    except AcmdError as error:
+        print(f"WARN the daemon could not be asked: {error.what}", file=sys.stderr)
+        snapshot = {}
+    return Subject(config, snapshot, root)
+
+
+def show(report: Iterable[tuple[Check, Finding]]) -> Iterator[Finding]:
+    """Print each line as it comes, under its group's name."""
+    group = ""
+    for check, finding in report:
+        if check.group != group:
+            group = check.group
+            print(f"-- {GROUPS[group]}")
+        print(f"{finding.level.value:<4} {finding.what}")
+        if finding.remedy:
+            print(f"{INDENT}-> {finding.remedy}", flush=True)
+        yield finding
+
+
+def _for_machines(report: Iterable[tuple[Check, Finding]]) -> int:
+    rows = [
+        {
+            "check": check.id,
+            "group": check.group,
+            "level": found.level.value,
+            "what": found.what,
+            "remedy": found.remedy,
+            "fix": list(found.fix.command) if found.fix else None,
+        }
+        for check, found in report
+    ]
+    bad = sum(row["level"] == Level.KO.value for row in rows)
+    print(json.dumps({"ok": not bad, "findings": rows}, indent=2))
+    return DEGRADED if bad else OK
+
+
+def _mend(fix: Fix, *, ask: bool) -> bool:
+    """Do one change, once it was shown and agreed to. Whether it worked."""
+    print(f"fix: {fix.shown}")
+    if ask and input("     do that? [y/N] ").strip().lower() not in ("y", "yes"):
+        return False
+    try:
+        done = subprocess.run(fix.command, stdin=subprocess.DEVNULL, timeout=FIX_LIMIT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        print(f"     failed: {error}")
+        return False
+    if done.returncode:
+        print(f"     failed with {done.returncode}")
+    return done.returncode == 0
