@@ -21,15 +21,15 @@ from acmd.core.state import State, initial_state
 from acmd.core.timing import NS_PER_S
 from acmd.daemon.building import fencing_of, guard_link, identity, with_reloadable
 from acmd.daemon.chronicle import Chronicle
+from acmd.daemon.doors import Doors, about
 from acmd.daemon.guard_keeper import GuardKeeper
 from acmd.daemon.joining import check_history, join
 from acmd.daemon.keeping import Keeping
-from acmd.daemon.plumbing import EXIT_DETACHED, pump, who
+from acmd.daemon.plumbing import EXIT_DETACHED, pump
 from acmd.daemon.reporting import Reporter
 from acmd.daemon.suspending import WHY, NoSuspend
 from acmd.drivers.clock import SystemClock
 from acmd.drivers.cluster_directory import ClusterDirectory, ClusterFile
-from acmd.drivers.control_socket import ControlSocket
 from acmd.drivers.guard_link import GuardLink
 from acmd.drivers.held_services import HeldServicesFile
 from acmd.drivers.inhibitor import SleepInhibitor
@@ -42,9 +42,7 @@ from acmd.log import Logger
 from acmd.tasks.board import BoardKeeper
 from acmd.tasks.console import Console
 from acmd.tasks.heartbeat import Heartbeat, Wishes, World
-from acmd.tasks.snapshot import About, Snapshot
-
-CONTROL_SOCKET = "control.sock"
+from acmd.tasks.snapshot import Snapshot
 
 
 async def serve(config: Config, examined: bool) -> int:
@@ -68,6 +66,7 @@ class Daemon:
         self.clock = SystemClock()
         self.notifier = ServiceManager()
         self.changed = asyncio.Event()
+        self.doors = Doors(config, log)
         self.wishes = Wishes()
         self.reporter = Reporter(self.notifier, self.clock, log)
         self.no_suspend = NoSuspend(SleepInhibitor("acmd", WHY), log)
@@ -133,7 +132,7 @@ class Daemon:
             log=self.log,
         )
         snapshot = Snapshot(
-            self._about(cluster),
+            about(config, cluster.cluster_id),
             self.clock,
             board,
             keeping.active,
@@ -162,20 +161,11 @@ class Daemon:
             seen,
             self.wishes,
         )
-        path = Path(config.run_dir) / CONTROL_SOCKET
-        answer = chronicle.answering(console.handle)
-        control = ControlSocket(path, lambda request, peer: answer(request, who(peer)))
         try:
-            await control.start()
-        except OSError as problem:
-            raise AcmdError(
-                f"the control socket in {config.run_dir} cannot be made: {problem.strerror}",
-                "make room there and check that root may write to it",
-            ) from None
-        try:
+            await self.doors.open(snapshot, chronicle.answering(console.handle))
             await self._until_told(heartbeat, (store.changed, guard.changed), keeping, board, guard)
         finally:
-            await control.close()
+            await self.doors.close()
             await fencing.close()
         return EXIT_DETACHED if self.wishes.leave is Leave.DETACH else 0
 
@@ -226,20 +216,6 @@ class Daemon:
             for task in beside:
                 task.cancel()
 
-    def _about(self, cluster: ClusterFile) -> About:
-        config = self.config
-        return About(
-            config.cluster.name,
-            cluster.cluster_id,
-            config.cluster.directory,
-            __version__,
-            config.profile,
-            config.guard.last_resort,
-            os.getpid(),
-            config.fencing.policy,
-            bool(config.fencing.agent),
-        )
-
     # -- signals and the end ----------------------------------------------------------------------
 
     def _handle_signals(self) -> None:
@@ -284,4 +260,5 @@ class Daemon:
         self.log.set_level(self.config.log.level)
         if self._keeping is not None:
             self._keeping.reload(self.config)
+        self.doors.reload()
         self.log("reloaded", taken=",".join(taken) or "nothing", refused=",".join(refused) or "nothing")

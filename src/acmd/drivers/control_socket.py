@@ -33,9 +33,11 @@ Handler = Callable[[dict[str, Any], Peer], Awaitable[dict[str, Any]]]
 class ControlSocket:
     """Serves a handler on a unix socket. A client that misbehaves is answered with an error and closed."""
 
-    def __init__(self, path: Path, handler: Handler) -> None:
+    def __init__(self, path: Path, handler: Handler, group_id: int | None = None) -> None:
+        """`group_id`: the group that may use it beside its owner; None: that of the process."""
         self._path = path
         self._handler = handler
+        self._group_id = group_id
         self._server: asyncio.Server | None = None
         self._clients = 0
 
@@ -49,6 +51,8 @@ class ControlSocket:
             )
         finally:
             os.umask(old)
+        if self._group_id is not None:
+            os.chown(self._path, -1, self._group_id)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients += 1
