@@ -1,4 +1,4 @@
-"""`drivers.held_services`: what operators hold outlives the daemon; a file that makes no sense holds nothing."""
+"""`drivers.held_services`: what operators hold outlives the daemon; a file of nonsense holds nothing."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_disable_all_waits_for_detached(tmp_path: Path, capsys: pytest.CaptureFi
         answers=({"ok": True}, ordered, ordered | {"role": "detached", "lease": DETACHED}),
     )
     assert code == 0
-    assert asked[0] == {"do": "disable", "node": "a", "all": True, "reason": "", "force": False}
+    assert asked[0] == {"do": "disable", "node": "a", "all": True, "reason": "", "force": False, "until": 0}
     assert len(asked) == 3
     assert "detached and does not expire" in out
 

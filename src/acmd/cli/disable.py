@@ -1,4 +1,4 @@
-"""`acmd disable [--node NAME | --all] [--reason TEXT] [--force]`: maintenance, followed until it holds."""
+"""`acmd disable [--node NAME | --all] [--until END]`: maintenance, followed until it holds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 from acmd.cli.client import ask
-from acmd.cli.orders import done, follow, gave_up, say
+from acmd.cli.orders import add_json, done, follow, gave_up, say
 from acmd.cli.values import positive_seconds
+from acmd.cli.when import HELP, clock_text, moment
 from acmd.config.glance import glance
 
 
@@ -21,7 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force", action="store_true", help="even if no other node can take over: services stop then"
     )
+    parser.add_argument(
+        "--until",
+        metavar="END",
+        type=moment,
+        default=0,
+        help=f"when it ends by itself: {HELP}. A wrong clock makes it end early or late",
+    )
     add_timeout(parser)
+    add_json(parser)
 
 
 def add_timeout(parser: argparse.ArgumentParser) -> None:
@@ -41,14 +50,8 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     node = args.node or place.node
     request = {"do": "disable", "node": node, "all": args.all, "reason": args.reason, "force": args.force}
-    ask(place, request)
-    say("disabling the whole cluster" if args.all else f"disabling {node}")
-
-    def detached(snapshot: dict[str, Any]) -> bool:
-        lease = snapshot["lease"]
-        return snapshot["maintenance"]["all"] is not None and (
-            snapshot["active"] is None or (lease is not None and lease["state"] == "detached")
-        )
+    answer = ask(place, request | {"until": args.until})
+    say("disabling the whole cluster" if args.all else f"disabling {node}", aside=args.json)
 
     def away(snapshot: dict[str, Any]) -> bool:
         leaving = snapshot["node"] == node and snapshot["role"] in {
@@ -59,15 +62,28 @@ def run(args: argparse.Namespace) -> int:
         }
         return node in snapshot["maintenance"]["nodes"] and snapshot["active"] != node and not leaving
 
-    snapshot = follow(place, detached if args.all else away, began, args.timeout)
+    snapshot = follow(place, detached if args.all else away, began, args.timeout, aside=args.json)
     if snapshot is None:
         return gave_up(place, "that", args.timeout, "the order stays in force")
+    result = answer | {"active": snapshot["active"], "epoch": snapshot["epoch"], "until": args.until or None}
+    return done(_said(snapshot, node, args), result if args.json else None)
+
+
+def detached(snapshot: dict[str, Any]) -> bool:
+    """Whether maintenance of all holds: no lease can expire, and none was lost on the way."""
+    lease = snapshot["lease"]
+    return snapshot["maintenance"]["all"] is not None and (
+        snapshot["active"] is None or (lease is not None and lease["state"] == "detached")
+    )
+
+
+def _said(snapshot: dict[str, Any], node: str, args: argparse.Namespace) -> str:
+    end = f" It ends by itself at {clock_text(args.until)}." if args.until else ""
     if not args.all:
-        active = snapshot["active"] or "nobody"
-        return done(f"{node} is disabled: it will not take over. Active: {active}")
+        return f"{node} is disabled: it will not take over. Active: {snapshot['active'] or 'nobody'}.{end}"
     if snapshot["active"] is None:
-        return done("the cluster is disabled; no node was active, so nothing runs and nobody will start it")
-    return done(
+        return f"the cluster is disabled; no node was active, so nothing runs and nobody will start it.{end}"
+    return (
         f"the cluster is disabled: epoch {snapshot['epoch']} of {snapshot['active']} is detached and does "
-        "not expire, services stay as they are, nobody takes over. `acmd enable --all` ends it"
+        f"not expire, services stay as they are, nobody takes over. `acmd enable --all` ends it.{end}"
     )

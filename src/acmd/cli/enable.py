@@ -8,7 +8,7 @@ from typing import Any
 
 from acmd.cli.client import ask
 from acmd.cli.disable import add_timeout
-from acmd.cli.orders import done, follow, gave_up, say
+from acmd.cli.orders import add_json, done, follow, gave_up, say
 from acmd.config.glance import glance
 from acmd.errors import UsageError
 
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--reason", metavar="TEXT", default="", help="kept with the order, for the others")
     add_timeout(parser)
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -35,8 +36,8 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     node = args.node or place.node
     request = {"do": "enable", "node": node, "all": args.all, "reason": args.reason}
-    ask(place, request | {"holder_is_dead": args.holder_is_dead})
-    say("enabling the whole cluster" if args.all else f"enabling {node}")
+    answer = ask(place, request | {"holder_is_dead": args.holder_is_dead})
+    say("enabling the whole cluster" if args.all else f"enabling {node}", aside=args.json)
 
     def attached(snapshot: dict[str, Any]) -> bool:
         lease = snapshot["lease"]
@@ -46,10 +47,12 @@ def run(args: argparse.Namespace) -> int:
     def back(snapshot: dict[str, Any]) -> bool:
         return node not in snapshot["maintenance"]["nodes"]
 
-    snapshot = follow(place, attached if args.all else back, began, args.timeout)
+    snapshot = follow(place, attached if args.all else back, began, args.timeout, aside=args.json)
     if snapshot is None:
         return gave_up(place, "that", args.timeout, "the order stays in force")
     active = snapshot["active"] or "nobody"
+    text = f"{node} is enabled: it takes over when needed. Active: {active}"
     if args.all:
-        return done(f"the cluster is enabled; {active} is active, epoch {snapshot['epoch']}")
-    return done(f"{node} is enabled: it takes over when needed. Active: {active}")
+        text = f"the cluster is enabled; {active} is active, epoch {snapshot['epoch']}"
+    result = answer | {"active": snapshot["active"], "epoch": snapshot["epoch"]}
+    return done(text, result if args.json else None)

@@ -1,7 +1,9 @@
-"""What switchover, disable and enable share: give the order, follow it until it has taken effect."""
+"""What orders share: give one, follow it until it has taken effect, say so to people or programs."""
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -15,12 +17,21 @@ from acmd.config.glance import Glance
 Reached = Callable[[dict[str, Any]], bool]
 
 
-def say(text: str) -> None:
-    """One line of progress, at once."""
-    print(text, flush=True)
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """--json."""
+    parser.add_argument(
+        "--json", action="store_true", help="the result as one JSON object; progress to stderr"
+    )
 
 
-def follow(place: Glance, reached: Reached, began: float, timeout_s: float) -> dict[str, Any] | None:
+def say(text: str, *, aside: bool = False) -> None:
+    """One line of progress, at once; `aside`: standard output is for the result."""
+    print(text, file=sys.stderr if aside else sys.stdout, flush=True)
+
+
+def follow(
+    place: Glance, reached: Reached, began: float, timeout_s: float, *, aside: bool = False
+) -> dict[str, Any] | None:
     """Tell each change until `reached` says so; the snapshot then, or None at the limit.
 
     `began` is the `time.monotonic()` of the order: times are shown since then. Raises NotRunning.
@@ -32,7 +43,7 @@ def follow(place: Glance, reached: Reached, began: float, timeout_s: float) -> d
             return snapshot
         now = _where(snapshot)
         if now != told:
-            say(f"  {time.monotonic() - began:5.2f} s  {now}")
+            say(f"  {time.monotonic() - began:5.2f} s  {now}", aside=aside)
             told = now
     return None
 
@@ -54,9 +65,9 @@ def gave_up(place: Glance, what: str, timeout_s: float, stays: str) -> int:
     return DEGRADED
 
 
-def done(text: str) -> int:
-    """Say that it has happened. Returns the exit code."""
-    say(text)
+def done(text: str, result: dict[str, Any] | None = None) -> int:
+    """Say that it has happened: in words, or as the `result` that a program asked for. The exit code."""
+    say(text if result is None else json.dumps(result))
     return OK
 
 

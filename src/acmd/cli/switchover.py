@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from acmd.cli.client import ask
-from acmd.cli.orders import done, follow, gave_up, role_of, say, services_up
+from acmd.cli.orders import add_json, done, follow, gave_up, role_of, say, services_up
 from acmd.cli.values import positive_seconds
 from acmd.config.glance import glance
 
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=120.0,
         help="how long to wait for the end; the order stays either way (default: 120)",
     )
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     began = time.monotonic()
     answer = ask(place, {"do": "switchover", "to": args.to, "reason": args.reason})
     source, epoch = answer["from"], answer["epoch"]
-    say(f"asked {source} to hand epoch {epoch} over" + (f" to {args.to}" if args.to else ""))
+    say(f"asked {source} to hand epoch {epoch} over" + (f" to {args.to}" if args.to else ""), aside=args.json)
 
     def reached(snapshot: dict[str, Any]) -> bool:
         active = snapshot["active"]
@@ -41,12 +42,14 @@ def run(args: argparse.Namespace) -> int:
             return False
         return role_of(snapshot, active) == "active" and services_up(snapshot, active)
 
-    snapshot = follow(place, reached, began, args.timeout)
+    snapshot = follow(place, reached, began, args.timeout, aside=args.json)
     if snapshot is None:
         stays = f"the order stays in force for epoch {epoch} and is void in any later one"
         return gave_up(place, "the switchover", args.timeout, stays)
     took_s = time.monotonic() - began
-    return done(
+    text = (
         f"{snapshot['active']} is active, epoch {snapshot['epoch']}: {took_s:.2f} s from the order "
         f"until {snapshot['node']} saw its services run"
     )
+    result = {"ok": True, "from": source, "to": snapshot["active"], "epoch": snapshot["epoch"]}
+    return done(text, result | {"took_s": round(took_s, 3)} if args.json else None)

@@ -1,0 +1,25 @@
+"""`acmd clear-hold-down [NODE]`: a node that gave up after failures may be a candidate again at once."""
+
+from __future__ import annotations
+
+import argparse
+
+from acmd.cli.client import ask
+from acmd.cli.orders import add_json, done
+from acmd.config.glance import glance
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Whose."""
+    parser.add_argument("node", metavar="NODE", nargs="?", default="", help="another node than this one")
+    parser.add_argument("--reason", metavar="TEXT", default="", help="logged with the order")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask. Raises AcmdError."""
+    place = glance(args.config)
+    node = args.node or place.node
+    answer = ask(place, {"do": "clear-hold-down", "node": node, "reason": args.reason})
+    text = f"the hold-down of {node} ends within a heartbeat of that node; it is a candidate again"
+    return done(text, answer if args.json else None)
