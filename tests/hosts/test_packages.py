@@ -16,6 +16,7 @@ from tests.hosts.witness import NS_PER_S, wait_for
 
 OLD, NEW = "0.1.0", "0.1.1"
 LONGEST_GAP_NS = NS_PER_S // 4
+RELEASED_NS = 3 * NS_PER_S  # without a release the peer waits for 5.5 s
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +42,7 @@ def cluster(bed: Bed, debs: dict[str, Path]) -> Iterator[Packaged]:
 
 def version_of(cluster: Cluster, host: Host) -> str:
     """The version of the daemon that runs there."""
-    found: str = cluster.status(host)["version"]
-    return found
+    return str(cluster.status(host).get("version"))
 
 
 def test_installed_and_purged(cluster: Packaged) -> None:
@@ -69,14 +69,15 @@ def test_upgrade_under_load(cluster: Packaged, debs: dict[str, Path]) -> None:
     """Passive node first, then the active one, and back to the version before: the same service process
     all the time, the same epoch, and versions mixed in between.
     """
+    cluster.profile = "standard"
     active, passive = cluster.start()
-    wait_for(lambda: cluster.status(passive).get("role") == "passive", 10, "the peer is there")
+    wait_for(lambda: cluster.status(passive).get("role") == "passive", 30, "the peer is there")
     started = cluster.wait_active(active)
     for version in (NEW, OLD):
         for host in (passive, active):
             put(host, debs[version])
-            assert version_of(cluster, host) == version
-            time.sleep(4)  # beyond R, K and D of the daemon before
+            wait_for(lambda host=host: version_of(cluster, host) == version, 30, f"{version} runs")  # type: ignore[misc]
+        time.sleep(13)  # beyond R, K and D of the daemon before
     (run,) = cluster.assert_alone()
     assert (run.first_ns, run.epoch) == (started.first_ns, started.epoch)
     assert time.monotonic_ns() - run.last_ns < LONGEST_GAP_NS
@@ -100,23 +101,23 @@ def test_a_refused_configuration(cluster: Packaged, debs: dict[str, Path]) -> No
 
 
 def test_removed_from_the_active_node(cluster: Packaged) -> None:
-    """Released first: the peer serves within a second, never both; no gate stays, and nothing is enabled."""
+    """Released first: the peer serves at once, never both; no gate stays, and nothing is enabled."""
     active, passive = cluster.start()
-    wait_for(lambda: cluster.status(passive).get("role") == "passive", 10, "the peer is there")
+    wait_for(lambda: cluster.status(passive).get("role") == "passive", 30, "the peer is there")
     gate = "/run/systemd/system/forgotten.service.d/zz-acmd.conf"
     active.push(gate, "# Written by acmd for cluster acmd, for as long as it manages this unit.\n[Service]\n")
     words = dpkg(active, "-r", "acmd")
     assert "the lease is released" in words
     cluster.wait_active(passive)
     first, second = cluster.assert_alone()
-    assert second.first_ns - first.last_ns < NS_PER_S
+    assert second.first_ns - first.last_ns < RELEASED_NS
     assert active.exec(["test", "-e", gate], check=False).returncode != 0
     assert active.exec("ls -d /run/systemd/system/*.d", check=False).stdout == ""
     assert active.exec("ls /etc/systemd/system/multi-user.target.wants").stdout.count("acmd") == 0
     assert active.exec(["ls", "/etc/acmd"]).stdout.split() == ["acmd.toml"]
     put(active, cluster.deb)
     active.exec(["systemctl", "start", "acmd"])
-    wait_for(lambda: cluster.status(active).get("role") == "passive", 10, "installed again, it joins")
+    wait_for(lambda: cluster.status(active).get("role") == "passive", 30, "installed again, it joins")
     assert len(cluster.assert_alone()) == 2
 
 
