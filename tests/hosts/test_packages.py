@@ -40,9 +40,10 @@ def cluster(bed: Bed, debs: dict[str, Path]) -> Iterator[Packaged]:
     renew(bed)
 
 
-def version_of(cluster: Cluster, host: Host) -> str:
-    """The version of the daemon that runs there."""
-    return str(cluster.status(host).get("version"))
+def upgrade(cluster: Cluster, host: Host, deb: Path, version: str) -> None:
+    """Put the package there, and see its daemon run."""
+    put(host, deb)
+    wait_for(lambda: cluster.status(host).get("version") == version, 30, f"{version} runs on {host.name}")
 
 
 def test_installed_and_purged(cluster: Packaged) -> None:
@@ -75,8 +76,7 @@ def test_upgrade_under_load(cluster: Packaged, debs: dict[str, Path]) -> None:
     started = cluster.wait_active(active)
     for version in (NEW, OLD):
         for host in (passive, active):
-            put(host, debs[version])
-            wait_for(lambda host=host: version_of(cluster, host) == version, 30, f"{version} runs")  # type: ignore[misc]
+            upgrade(cluster, host, debs[version], version)
         time.sleep(13)  # beyond R, K and D of the daemon before
     (run,) = cluster.assert_alone()
     assert (run.first_ns, run.epoch) == (started.first_ns, started.epoch)
