@@ -23,7 +23,8 @@ from typing import NoReturn
 
 from tests.campaign import report
 from tests.campaign.catalogue import FAULTS, choices
-from tests.campaign.place import Place
+from tests.campaign.place import CAN, Place
+from tests.campaign.place_uml import CAN_UML, UmlPlace
 from tests.campaign.runner import Runner
 from tests.campaign.sampling import Sampler
 from tests.hosts.bed import missing_needs
@@ -40,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--faults", type=int, default=40)
     made.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
     made.add_argument("--bed", choices=("nspawn", "uml"), default="nspawn")
+    made.add_argument("--nfs", choices=("3", "4.2"), default="4.2", help="version, on the bed uml")
     made.add_argument("--profile", choices=("fast", "standard"), default="fast")
     made.add_argument("--agent", action="store_true", help="with a fence agent that is required")
     made.add_argument("--only", default="", metavar="CLASS", help="one class, or one fault")
@@ -87,13 +89,15 @@ def campaign(wish: argparse.Namespace) -> int:
         wheels = build_wheel(Path(scratch))
 
         def make() -> Place:
-            return Place(profile=wish.profile, agent=wish.agent, template=template, wheels=wheels)
+            common = {"profile": wish.profile, "agent": wish.agent, "template": template, "wheels": wheels}
+            return UmlPlace(**common, nfs=wish.nfs) if wish.bed == "uml" else Place(**common)
 
         runner = Runner(make, wish.seed, OUT / f"{name}.jsonl", lambda line: print(line, flush=True))
         runner.stop_at_violation = not wish.go_on
         if sampler is not None:
             runner.sampled = sampler.take
-        sequence = choices(random.Random(wish.seed), Place.can_do(wish.bed), wish.only)
+        can = CAN_UML if wish.bed == "uml" else CAN
+        sequence = choices(random.Random(wish.seed), can, wish.only, profile=wish.profile)
         outcomes = runner.run(sequence, wish.faults, time.monotonic() + 3600 * wish.hours)
     violations = [outcome for outcome in outcomes if outcome.violation()]
     broken = [outcome for outcome in outcomes if not outcome.whole]

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.campaign import faults_hosts, faults_processes, faults_resources, faults_storage
+from tests.campaign import faults_hosts, faults_kernel, faults_processes, faults_resources, faults_storage
 from tests.campaign.fault import Fault, Side
 
 FAULTS: tuple[Fault, ...] = (
@@ -14,13 +14,15 @@ FAULTS: tuple[Fault, ...] = (
     *faults_processes.FAULTS,
     *faults_storage.FAULTS,
     *faults_resources.FAULTS,
+    *faults_kernel.FAULTS,
 )
 ACTIVE_SHARE = 0.6
+LONGER = {"fast": 1.0, "standard": 2.9}  # its deadlines, by those of fast
 
 
-def groups() -> list[str]:
-    """Their classes, in order."""
-    return list(dict.fromkeys(fault.group for fault in FAULTS))
+def groups(can: frozenset[str] | None = None) -> list[str]:
+    """Their classes, in order; those of a bed that can do so much."""
+    return list(dict.fromkeys(fault.group for fault in FAULTS if can is None or fault.needs <= can))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,11 @@ class Choice:
 
 
 def choices(
-    chance: random.Random, can: frozenset[str], only: str = "", catalogue: tuple[Fault, ...] = FAULTS
+    chance: random.Random,
+    can: frozenset[str],
+    only: str = "",
+    catalogue: tuple[Fault, ...] = FAULTS,
+    profile: str = "fast",
 ) -> Iterator[Choice]:
     """For ever: each fault that the bed can do once a round, rounds in random order.
 
@@ -50,7 +56,7 @@ def choices(
                 side = "active" if active < ACTIVE_SHARE * (done + 1) else "passive"
             done += 1
             active += side != "passive"
-            yield Choice(fault, side, round(chance.uniform(*fault.hold_s), 2))
+            yield Choice(fault, side, round(LONGER[profile] * chance.uniform(*fault.hold_s), 2))
 
 
 def once_each_group(chance: random.Random, can: frozenset[str]) -> list[Choice]:

@@ -90,7 +90,6 @@ class Fault:
     limit: str = ""
     limit_without_agent: str = ""
     protocol: str = ""
-    acts_within_s: float = 0.0
 
     def documented_limit(self, agent: bool) -> str:
         """Why an overlap or a loss would be no violation here; "" when it would be one."""

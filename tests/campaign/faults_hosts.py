@@ -173,7 +173,6 @@ FAULTS = (
         sides=("active",),
         hold_s=(0.5, 1.5),
         limit_without_agent=LONG_FREEZE,
-        acts_within_s=0.1,
         protocol="the guard acts within 0.1 s of the thaw; with a required agent the host is off by then",
     ),
     Fault(

@@ -71,13 +71,13 @@ def wake_database(scene: Scene) -> None:
 
 def ignore_term(scene: Scene) -> None:
     """The stamper ignores SIGTERM and the storage is gone: at K it must be killed."""
-    (scene.place.bed.witness / IGNORE_TERM.rsplit("/", 1)[1]).touch()
+    (scene.place.witness / IGNORE_TERM.rsplit("/", 1)[1]).touch()
     scene.target.shared.stop()
 
 
 def ignore_term_no_more(scene: Scene) -> None:
     """And the storage is back."""
-    (scene.place.bed.witness / IGNORE_TERM.rsplit("/", 1)[1]).unlink(missing_ok=True)
+    (scene.place.witness / IGNORE_TERM.rsplit("/", 1)[1]).unlink(missing_ok=True)
     scene.target.shared.go_on()
 
 
@@ -190,7 +190,7 @@ FAULTS = (
         ignore_term_no_more,
         sides=("active",),
         hold_s=(6.0, 8.0),
-        needs=frozenset({"faultfs"}),
+        needs=frozenset({"stop"}),
         protocol="what is left at K is killed",
     ),
     *system_faults(),

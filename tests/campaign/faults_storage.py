@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
 from functools import partial
 
 from tests.campaign.fault import Fault, Scene
@@ -58,17 +57,14 @@ def clear(scene: Scene) -> None:
 
 def remove_lease(scene: Scene) -> None:
     """Somebody deletes the newest lease file."""
-    newest = max(scene.place.directory.glob("lease.*"))
-    newest.unlink()
-    scene.notes.append(f"{newest.name} removed")
+    scene.notes.append(
+        scene.place.at_server("newest=$(ls lease.* | tail -1); rm $newest; echo removed $newest")
+    )
 
 
 def roll_back(scene: Scene) -> None:
     """The server comes back with an old copy of the directory."""
-    directory = scene.place.directory
-    for path in directory.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    shutil.copytree(scene.place.backup, directory, dirs_exist_ok=True)
+    scene.place.at_server(f"rm -rf ./* && cp -a {scene.place.backup}/. .")
 
 
 def swap_mount(scene: Scene) -> None:
@@ -83,16 +79,16 @@ def mount_again(scene: Scene) -> None:
 
 def unmount(scene: Scene) -> None:
     """The shared storage leaves the host, with everything still open in it."""
-    scene.shell(f"mkdir -p {KEPT} && mount --bind /shared {KEPT} && umount -l /shared", timeout_s=5)
+    keep = f"mkdir -p {KEPT} && mount --rbind /shared {KEPT} && mount --make-rprivate {KEPT}"
+    scene.shell(f"{keep} && umount -l /shared", timeout_s=5)
 
 
 def remount(scene: Scene) -> None:
     """And comes back, unless a boot brought it already."""
-    scene.shell(f"mountpoint -q {KEPT} && mount --bind {KEPT} /shared && umount -l {KEPT}", timeout_s=5)
+    scene.shell(f"mountpoint -q {KEPT} && mount --rbind {KEPT} /shared && umount -l {KEPT}", timeout_s=5)
 
 
-FUSE = frozenset({"faultfs"})
-SERVER = frozenset({"faultfs", "machine"})
+STOP, RULES = frozenset({"stop"}), frozenset({"rules"})
 SHORT, MIDDLE, LONG = (0.3, 1.3), (2.3, 4.2), (7.0, 9.0)
 UNKNOWN = "every error is unknown; R decides"
 
@@ -101,24 +97,24 @@ def error(word: str, number: int, *ops: str) -> Fault:
     """Every such operation of this host fails."""
     how = rule("errno", *ops, error=number)
     return Fault(
-        f"storage says {word}", "storage errors", how, clear, hold_s=(1.0, 7.5), needs=FUSE, protocol=UNKNOWN
+        f"storage says {word}", "storage errors", how, clear, hold_s=(1.0, 7.5), needs=RULES, protocol=UNKNOWN
     )
 
 
 def on_lease(name: str, how: partial[None]) -> Fault:
     """Only the cluster's directory is affected."""
-    return Fault(name, "lease storage", how, clear, hold_s=(2.0, 7.5), needs=FUSE, protocol=UNKNOWN)
+    return Fault(name, "lease storage", how, clear, hold_s=(2.0, 7.5), needs=RULES, protocol=UNKNOWN)
 
 
 FAULTS = (
-    Fault("storage gone, shorter than R", "storage gone", gone, back, hold_s=SHORT, needs=FUSE),
+    Fault("storage gone, shorter than R", "storage gone", gone, back, hold_s=SHORT, needs=STOP),
     Fault(
         "storage gone, between R and D",
         "storage gone",
         gone,
         back,
         hold_s=MIDDLE,
-        needs=FUSE,
+        needs=STOP,
         protocol="the active stops its services at R",
     ),
     Fault(
@@ -127,7 +123,7 @@ FAULTS = (
         gone,
         back,
         hold_s=LONG,
-        needs=FUSE,
+        needs=STOP,
         protocol="gone before the peer takes over",
     ),
     Fault(
@@ -137,7 +133,7 @@ FAULTS = (
         server_back,
         sides=("both",),
         hold_s=(3.0, 9.0),
-        needs=SERVER,
+        needs=STOP,
         protocol="nobody can claim; back again: W, or at once after a release",
     ),
     Fault(
@@ -146,7 +142,7 @@ FAULTS = (
         rule("stall", *READS, *WRITES),
         clear,
         hold_s=LONG,
-        needs=FUSE,
+        needs=RULES,
         protocol="what SIGKILL cannot end is reset away",
     ),
     Fault(
@@ -155,7 +151,7 @@ FAULTS = (
         rule("stall", *WRITES),
         clear,
         hold_s=LONG,
-        needs=FUSE,
+        needs=RULES,
         protocol="what SIGKILL cannot end is reset away",
     ),
     Fault(
@@ -164,7 +160,7 @@ FAULTS = (
         rule("delay", "fsync", seconds=0.15),
         clear,
         hold_s=(2.0, 5.0),
-        needs=FUSE,
+        needs=RULES,
     ),
     error("EIO", errno.EIO, *READS, *WRITES),
     error("ESTALE", errno.ESTALE, *READS, *WRITES),
@@ -176,7 +172,7 @@ FAULTS = (
         rule("errno", *READS, *WRITES, name="*mysql*"),
         clear,
         hold_s=(4.0, 8.0),
-        needs=FUSE,
+        needs=RULES,
         protocol="a healthy lease over dead data hands over",
     ),
     on_lease("lease storage stalls", rule("stall", *READS, *WRITES, name=LEASES)),
@@ -199,7 +195,6 @@ FAULTS = (
         roll_back,
         sides=("active",),
         hold_s=(0.5, 2.0),
-        needs=frozenset({"machine"}),
         limit="an acknowledged write survives: this is assumed of the storage",
     ),
     Fault(

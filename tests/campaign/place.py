@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -24,10 +23,9 @@ from tests.hosts.image import REPO, Template, build_template
 from tests.hosts.inside import HostError
 from tests.hosts.witness import NS_PER_S, wait_for
 
-CAN = frozenset({"faultfs", "machine", "network"})
+CAN = frozenset({"rules", "stop", "machine", "network", "power switch"})
 TICK_S = 0.1
 FIRST_ROW_S = 60.0
-RECENT_S = 0.8
 POWERED_AGAIN_S = 1.0
 QUERY_S = 20.0
 OVERLAP_ROWS = 500  # rows before those that are new are looked for again each time
@@ -41,8 +39,8 @@ class Place:
     agent: bool = False
     template: Template | None = None
     wheels: Path = Path("/nonexistent")
-    can: frozenset[str] = CAN
     kind: str = "nspawn"
+    recent_s: float = 0.8
     meant_off: set[str] = field(default_factory=set)
     fenced: list[str] = field(default_factory=list)
     twice: int = 0
@@ -55,25 +53,18 @@ class Place:
     rows: Rows = field(init=False)
     stamps: Stamps = field(init=False)
 
-    @staticmethod
-    def can_do(kind: str) -> frozenset[str]:
-        """What a bed of that kind offers to faults."""
-        if kind != "nspawn":
-            raise ValueError(f"there is no bed of kind {kind!r} here")
-        return CAN
-
     def __enter__(self) -> Place:
         self.template = self.template or build_template()
-        self.bed = Bed(["alpha", "beta"], storage="faultfs", template=self.template)
+        self.bed = self.make_bed()
         self._stack.enter_context(self.bed)
         try:
-            self.site = CampaignSite(self.bed, profile=self.profile, agent=self.agent)
+            self.site = self.make_site()
             self.site.start()
             self.rows = Rows(self.bed.run / "client.log")
             self.stamps = Stamps(self.site.stamps())
             self._start_client()
             wait_for(self.rows.read, FIRST_ROW_S, f"a first row; {self.site.says()}")
-            shutil.copytree(self.directory, self.backup)
+            self.at_server(f"cp -a . {self.backup}")
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -92,15 +83,39 @@ class Place:
         """Both."""
         return self.bed.hosts
 
-    @property
-    def directory(self) -> Path:
-        """The cluster's directory as the file server has it."""
-        return self.bed.shared / "acm/acmd"
+    # ------------------------------------------------------------------ otherwise on another bed
+
+    def make_bed(self) -> Bed:
+        """The hosts, not yet booted."""
+        return Bed(["alpha", "beta"], storage="faultfs", template=self.template)
+
+    def make_site(self) -> CampaignSite:
+        """The cluster on them, not yet installed."""
+        site = CampaignSite(self.bed, profile=self.profile, agent=self.agent)
+        site.machine_witness = self.witness
+        return site
 
     @property
-    def backup(self) -> Path:
-        """A copy of it from the first minute."""
-        return self.bed.run / "backup"
+    def witness(self) -> Path:
+        """What the hosts have at /witness."""
+        return self.bed.witness
+
+    @property
+    def backup(self) -> str:
+        """A copy of the cluster's directory from the first minute, at the server."""
+        return str(self.bed.run / "backup")
+
+    def at_server(self, command: str) -> str:
+        """Run a command in the cluster's directory as the file server has it; what it printed."""
+        directory = self.bed.shared / "acm/acmd"
+        done = subprocess.run(
+            ["sh", "-c", command], cwd=directory, check=True, capture_output=True, timeout=QUERY_S
+        )
+        return done.stdout.decode()
+
+    def databases(self) -> list[str]:
+        """On which hosts a database server lives, by the machine's own process table."""
+        return [host.name for host in self.hosts if any(_is_database(pid) for pid in host.cgroup.pids())]
 
     def other(self, host: Host) -> Host:
         """The one that is not this."""
@@ -147,7 +162,7 @@ class Place:
             host.power_on()
 
     def _obey_fencing(self) -> None:
-        for order in (self.bed.witness / "fence").glob("*.order"):
+        for order in (self.witness / "fence").glob("*.order"):
             name = order.read_text()
             host = next(each for each in self.hosts if each.name == name)
             if host.has_power():
@@ -156,19 +171,15 @@ class Place:
             self.fenced.append(name)
             order.rename(order.with_suffix(".done"))
 
-    def databases(self) -> list[str]:
-        """On which hosts a database server lives, by the machine's own process table."""
-        return [host.name for host in self.hosts if any(_is_database(pid) for pid in host.cgroup.pids())]
-
     # ------------------------------------------------------------------ looking
 
     def lacking(self) -> str:
         """What is missing for the cluster to be whole; "" when it is."""
         now = time.monotonic_ns()
         rows = self.rows.read()
-        if now - rows[-1].at_ns > RECENT_S * NS_PER_S:
+        if now - rows[-1].at_ns > self.recent_s * NS_PER_S:
             return f"no row for {(now - rows[-1].at_ns) / NS_PER_S:.1f} s"
-        running = self.stamps.running(now)
+        running = self.stamps.running(now, self.recent_s)
         if len(running) != 1:
             return f"the stamper runs on {sorted(running) or 'no host'}"
         found = {}
@@ -180,7 +191,7 @@ class Place:
 
     def active(self) -> Host:
         """The one on which the stamper runs. Only when whole."""
-        (name,) = self.stamps.running(time.monotonic_ns())
+        (name,) = self.stamps.running(time.monotonic_ns(), self.recent_s)
         return self.bed[name]
 
     def lost_rows(self, everything: bool = False) -> list[int]:
@@ -225,7 +236,9 @@ class Place:
                 ]
                 (directory / f"{host.name}.acmd.json").write_text(host.exec(words).stdout)
             (directory / f"{host.name}.status").write_text(repr(self.site.asked(host)))
-        shutil.copytree(self.directory, directory / "cluster", dirs_exist_ok=True)
+        with contextlib.suppress(HostError, OSError, subprocess.SubprocessError):
+            listing = self.at_server("ls -la . nodes control; cat lease.* nodes/*")
+            (directory / "cluster").write_text(listing)
         (directory / "runs").write_text("\n".join(map(str, self.stamps.runs()[-20:])))
         (directory / "rows").write_text("\n".join(map(str, self.rows.read()[-400:])))
 

@@ -34,7 +34,8 @@ profile = "{profile}"
 
 [guard]
 last_resort = "reset"
-watchdog = "off"
+watchdog = "{watchdog}"
+watchdog_device = "{watchdog_device}"
 
 [hold_down]
 first_s = 3.0
@@ -77,6 +78,7 @@ SUSPECT_S = {"fast": 2.5, "standard": 6.5}
 SERVER = (
     MYSQL
     + "innodb_use_native_aio=0\ninnodb_buffer_pool_size=32M\nskip_name_resolve=1\nperformance_schema=0\n"
+    "loose_innodb_buffer_pool_size_max=64M\n"
 )
 
 
@@ -90,6 +92,9 @@ class CampaignSite(Cluster):
     """A `Cluster` with a database, a web server, and perhaps a fence agent."""
 
     agent: bool = False
+    watchdog: str = "off"
+    watchdog_device: str = "/dev/watchdog"
+    machine_witness: Path = Path("/nonexistent")
     witness: str = stamps_of(WITNESS)
 
     def config(self, host: Host) -> str:
@@ -102,11 +107,13 @@ class CampaignSite(Cluster):
             witness=self.witness,
             ignore_term=IGNORE_TERM,
             fencing=fencing,
+            watchdog=self.watchdog,
+            watchdog_device=self.watchdog_device,
         )
 
     def stamps(self) -> Path:
         """The stampers' directory as the machine sees it."""
-        return Path(stamps_of(str(self.bed.witness)))
+        return Path(stamps_of(str(self.machine_witness)))
 
     def install(self) -> None:
         """Everything on both hosts, MariaDB's data on shared storage; nothing is started."""
@@ -116,8 +123,10 @@ class CampaignSite(Cluster):
             host.push("/opt/fence.py", agent)
             host.push(DATABASE, YML, 0o640)
             host.push("/etc/mysql/mariadb.conf.d/95-shared.cnf", SERVER)
-        (self.bed.witness / "fence").mkdir(exist_ok=True)
-        self.bed.hosts[0].exec(PREPARE.replace("orchestrator.entries (id varchar(80)", f"{TABLE} (n bigint"))
+        (self.machine_witness / "fence").mkdir(exist_ok=True)
+        self.bed.hosts[0].exec(
+            PREPARE.replace("orchestrator.entries (id varchar(80)", f"{TABLE} (n bigint"), timeout_s=START_S
+        )
 
     def start(self) -> tuple[Host, Host]:
         """Everything up, enabled at boot too: the host that became active, and the other one."""

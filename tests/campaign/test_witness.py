@@ -83,7 +83,7 @@ def test_the_catalogue_is_sound() -> None:
     names = [fault.name for fault in catalogue.FAULTS]
     assert len(set(names)) == len(names)
     chosen = catalogue.once_each_group(random.Random(1), CAN)
-    assert {choice.fault.group for choice in chosen} == set(catalogue.groups())
+    assert {choice.fault.group for choice in chosen} == set(catalogue.groups(CAN))
     limited = Fault("x", "y", nothing, limit_without_agent="why")
     assert (limited.documented_limit(agent=True), limited.documented_limit(agent=False)) == ("", "why")
 
