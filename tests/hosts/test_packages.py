@@ -57,8 +57,12 @@ def test_installed_and_purged(cluster: Packaged) -> None:
     wrong = dpkg(host, "--verify", "acmd", check=False).splitlines()
     assert [line for line in wrong if "/usr/share/doc/" not in line] == []  # left out by the bed
     assert host.exec(["getent", "group", "acmd"]).stdout
-    modes = host.exec(["stat", "-c", "%a %U %n", "/etc/acmd", "/run/acmd", "/var/lib/acmd"]).stdout
-    assert modes.splitlines() == ["750 root /etc/acmd", "755 root /run/acmd", "755 root /var/lib/acmd"]
+    modes = host.exec(["stat", "-c", "%a %U:%G %n", "/etc/acmd", "/run/acmd", "/var/lib/acmd"]).stdout
+    assert modes.splitlines() == [
+        "750 root:acmd /etc/acmd",
+        "755 root:root /run/acmd",
+        "755 root:root /var/lib/acmd",
+    ]
     assert host.exec(["logrotate", "-d", "/etc/logrotate.conf"]).stderr.count("/var/log/aspera.log") > 0
     assert dpkg(host, "-P", "acmd", check=False).count("not empty") == 0
     left = {name for name in files(host) - before if not name.startswith(("/etc/group", "/etc/gshadow"))}
