@@ -1,13 +1,11 @@
 """Every event that acmd logs: its name, level, fields, what it means and what to do.
 
-The one list. `docs/events.md` is generated from it (`python -m acmd.events`), a test holds it in step with
+The one list. `docs/events.md` is generated from it (`python -m acmd.events_page`), a test holds it in step with
 the source, and the node journal and the hooks take from it what is worth keeping and what is an alarm.
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import NamedTuple
 
 
@@ -80,7 +78,7 @@ EVENTS: dict[str, Event] = {
         "find out what happened to the other node: `acmd history`, `acmd logs`",
     ),
     "switchover": Event("info", "epoch reason active", "This node became active as planned."),
-    "services-up": Event("info", "epoch", "All active-only services of this node run."),
+    "services-up": Event("info", "epoch role", "All active-only services of this node run."),
     "services-down": Event(
         "warning or info", "epoch role", "Not all active-only services of this node run any more.", _SERVICE
     ),
@@ -116,6 +114,13 @@ EVENTS: dict[str, Event] = {
     "probe-failing": _alarm(
         "warning", "service probe detail", "A probe calls its service failing.", _SERVICE
     ),
+    "probe-blind": Event(
+        "warning",
+        "service probe detail because",
+        "A probe can no longer look as it should, and looks less closely.",
+        "see `because`; the service is not failed for that",
+    ),
+    "probe-sees-again": Event("info", "service probe", "The probe looks as it should again."),
     "probe-healthy": Event("info", "service probe detail", "A probe calls its service healthy."),
     # -- fencing and interlocks ------------------------------------------------------------------
     "fencing": Event("warning", "host", "The fence agent is asked to turn a host off."),
@@ -153,6 +158,23 @@ EVENTS: dict[str, Event] = {
         "warning", "pid remedy", "A guard with other settings runs; it is replaced once nothing is armed."
     ),
     "guard-stays": Event("warning", "pid", "The guard did not end with the daemon."),
+    "release-for-dead-daemon": Event(
+        "info", "role reason", "The guard's helper gives back the lease of a daemon that is gone for good."
+    ),
+    "release-refused": Event(
+        "warning", "because remedy epoch", "The helper may not give the lease back; the other node waits."
+    ),
+    "nothing-to-release": Event("warning", "epoch", "The helper found no lease that it could give back."),
+    "not-released": _alarm(
+        "warning", "epoch remedy", "The helper could not give the lease back in time.", "nothing: it expires"
+    ),
+    "suspend-inhibited": _minor("info", "", "While this node holds the lease its host does not suspend."),
+    "suspend-not-inhibited": Event(
+        "warning or info",
+        "because remedy",
+        "The host could suspend while active; its services would be lost.",
+        "mask sleep.target",
+    ),
     "gate-installed": _minor("info", "units changed", "The start conditions of active-only units are there."),
     "gate-removed": _minor("info", "units", "The start conditions are gone again."),
     "gate-left": Event("warning", "because remedy", "The start conditions could not be taken away."),
@@ -190,6 +212,10 @@ EVENTS: dict[str, Event] = {
         "So many requests came with a wrong token since this was said last, at most once a minute.",
         "who asks? `acmd status` needs no token",
     ),
+    "order-ended": Event("info", "what because", "An order with an end has ended by itself."),
+    "order-not-ended": Event(
+        "warning", "because remedy", "An order is over, and that could not be written yet.", _STORAGE
+    ),
     "order-given": Event("info", "what by", "An operator gave an order through this daemon."),
     # -- the active node's address ---------------------------------------------------------------
     "published": Event("info", "address", "database.yml names the active node's address now."),
@@ -200,7 +226,10 @@ EVENTS: dict[str, Event] = {
     # -- acmd's own telling ----------------------------------------------------------------------
     "hook-failed": Event("warning", "command of problem", "A hook ended badly or was ended at its limit."),
     "hooks-dropped": Event(
-        "warning", "count", "Hooks are slower than events: so many were not told.", "make the hook quicker"
+        "warning",
+        "count command",
+        "Hooks are slower than events: so many were not told.",
+        "make the hook quicker",
     ),
     "journal-fault": Event("warning", "because", "The node journal cannot be written.", "look at that disk"),
     "chronicle-broken": Event(
@@ -226,44 +255,8 @@ HOOK_KINDS = ("role", "failover", "switchover", "alarm")
 """What a hook can ask for beside the names of events that are kept."""
 NEVER_HOOKED = frozenset(("hook-failed", "hooks-dropped", "journal-fault"))
 
-_HEAD = """# Events
-
-<!-- Generated by `python -m acmd.events`; edit src/acmd/events.py. -->
-
-Each line of the log is one event: its level, its name, and its fields as `key=value`. In systemd's journal
-the fields are there by themselves, upper case with `ACMD_` in front: `journalctl -u acmd ACMD_EVENT=role`.
-
-An event is logged when something changes, not each time it is looked at; what comes more often than once a
-second for long is counted instead. *kept* events are in the node journal, which `acmd events` and `acmd logs`
-show. *alarm* events also run the [hooks](hooks.md) that ask for alarms, at warning or error.
-
-| event | level | | fields | meaning | what to do |
-| --- | --- | --- | --- | --- | --- |
-"""
-
 
 def default_level(name: str) -> str:
     """The level of an event whose caller names none."""
     event = EVENTS.get(name)
     return event.level.partition(" ")[0] if event is not None else "info"
-
-
-def page() -> str:
-    """`docs/events.md`."""
-    rows = []
-    for name, event in sorted(EVENTS.items()):
-        kind = "alarm" if event.alarm else "kept" if event.kept else ""
-        fields = " ".join(f"`{field}`" for field in event.fields.split())
-        rows.append(f"| `{name}` | {event.level} | {kind} | {fields} | {event.meaning} | {event.remedy} |\n")
-    return _HEAD + "".join(rows)
-
-
-def main(arguments: list[str]) -> int:
-    """Write the page into a checkout: the one given, or the one that this module is in."""
-    root = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[2]
-    (root / "docs/events.md").write_text(page(), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
