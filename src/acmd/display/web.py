@@ -38,7 +38,7 @@ margin:0 0 .8rem}
 ul{margin:0;padding:0;list-style:none}
 li{padding:.45rem 0;border-top:1px solid var(--line);overflow-wrap:anywhere}
 li:first-child{border-top:0;padding-top:0}
-li b{display:inline-block;min-width:4.2rem}
+li b{margin-right:.4rem}
 .ALARM b{color:var(--bad)}.WARN b{color:var(--warn)}.NOTE b{color:var(--calm)}
 li span{display:block;color:var(--soft)}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1rem;margin:0}
@@ -109,7 +109,7 @@ def _head(snapshot: Mapping[str, Any]) -> str:
         else '<span class="no">Nobody</span> is active'
     )
     epoch = f"epoch {snapshot['epoch']}" if snapshot["epoch"] is not None else "no epoch yet"
-    here = f"{snapshot['node']} is {snapshot['role']}"
+    here = f"{snapshot['node']}, which shows this, is {snapshot['role']}"
     if snapshot["role_since_s"] is not None:
         here += f" for {ago(snapshot['role_since_s'])}"
     return f'<div class="head"><h1>{title}</h1><p>{epoch}; {escape(here)}</p></div>'
@@ -139,7 +139,7 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td data-of="{column}" class="{escape(_word(cell))}">{escape(cell)}</td>'
+            f'<td data-of="{column}" class="{escape(_word(column, cell))}">{escape(cell)}</td>'
             for column, cell in zip(columns, row, strict=True)
         )
         + "</tr>"
@@ -149,8 +149,9 @@ def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if body else ""
 
 
-def _word(cell: str) -> str:
-    return cell if cell.isalpha() or cell.replace("-", "").isalpha() else ""
+def _word(column: str, cell: str) -> str:
+    """The class that colours a role or a state."""
+    return cell if column in {"role", "state"} and cell.replace("-", "").isalpha() else ""
 
 
 def _timeline(snapshot: Mapping[str, Any]) -> str:

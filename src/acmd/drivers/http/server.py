@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import h11
@@ -14,12 +15,18 @@ from acmd.drivers.http.message import Answer, Handler, Request
 CLIENTS = 64
 HEAD_BYTES = 8192
 BODY_BYTES = 4096
-REQUEST_LIMIT_S = 5.0  # a request has come in whole
-ANSWER_LIMIT_S = 5.0  # its answer has left
-IDLE_LIMIT_S = 30.0  # between two requests
 REQUESTS_A_CONNECTION = 1000
 TLS_LIMIT_S = 5.0
 _READ = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """In seconds: until a request has come in whole, until its answer has left, between two requests."""
+
+    request_s: float = 5.0
+    answer_s: float = 5.0
+    idle_s: float = 30.0
 
 
 class HttpServer:
@@ -29,8 +36,14 @@ class HttpServer:
     """
 
     def __init__(
-        self, address: str, port: int, handler: Handler, context: ssl.SSLContext | None = None
+        self,
+        address: str,
+        port: int,
+        handler: Handler,
+        context: ssl.SSLContext | None = None,
+        limits: Limits | None = None,
     ) -> None:
+        self._limits = limits or Limits()
         self.requests = 0
         self._address, self._port = address, port
         self._handler = handler
@@ -90,7 +103,7 @@ class HttpServer:
             try:
                 if not await self._begun(connection, reader):
                     return
-                async with asyncio.timeout(REQUEST_LIMIT_S):
+                async with asyncio.timeout(self._limits.request_s):
                     request = await _request(connection, reader)
                 if request is None:
                     return
@@ -99,7 +112,7 @@ class HttpServer:
                 answer, head = self._handler(request), request.method == "HEAD"
             except h11.RemoteProtocolError as error:
                 answer, head = _refusal(error.error_status_hint), False
-            async with asyncio.timeout(ANSWER_LIMIT_S):
+            async with asyncio.timeout(self._limits.answer_s):
                 await _send(connection, writer, answer, head)
             if writer not in self._clients or connection.our_state is not h11.DONE:
                 return
@@ -112,7 +125,7 @@ class HttpServer:
         """Wait for the first byte of a request. False: there is none to come."""
         if connection.trailing_data[0]:
             return True  # sent together with the one before
-        async with asyncio.timeout(IDLE_LIMIT_S):
+        async with asyncio.timeout(self._limits.idle_s):
             data = await reader.read(_READ)
         if data:
             connection.receive_data(data)
