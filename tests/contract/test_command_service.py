@@ -463,3 +463,21 @@ async def test_a_user_that_does_not_exist(programs: Programs) -> None:
     service = programs.service(user="no-such-user")
     assert not await service.start(7)
     assert "no user 'no-such-user'" in (await service.observe()).detail
+
+
+async def test_looks_during_a_restart(programs: Programs) -> None:
+    """A run that ended is looked at while the next one starts: its control group is by then the next
+    one's, and stays.
+    """
+    service = programs.service("sleep", "600")
+    for _ in range(3):
+        assert await service.start(7)
+        await service.kill()
+        await settled(service, lambda status: not status.processes)
+        again = asyncio.create_task(service.start(7))
+        while not again.done():
+            await service.observe()
+            await asyncio.sleep(0.001)
+        assert await again
+        await service.kill()
+        await settled(service, lambda status: not status.processes)

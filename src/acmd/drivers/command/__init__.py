@@ -128,7 +128,8 @@ class CommandService:
             processes.write_entry(self._services_dir, entry)
         self._known = set()
         self._watches = {key: watch for key, watch in self._watches.items() if watch.listens}
-        if entry.cgroup and os.path.isdir(entry.cgroup):
+        # During a start the group is the next run's, which may not have joined it yet.
+        if entry.cgroup and not self._starting and os.path.isdir(entry.cgroup):
             for directory, _, _ in os.walk(entry.cgroup, topdown=False):
                 with contextlib.suppress(OSError):  # not empty yet: the next look tries again
                     os.rmdir(directory)

@@ -222,8 +222,12 @@ def main() -> int:
     with os.fdopen(ORDER, "rb") as pipe:
         order = json.loads(pipe.read())
     if order["cgroup"]:
-        with open(f"{order['cgroup']}/cgroup.procs", "w", encoding="ascii") as file:
-            file.write("0")
+        try:
+            with open(f"{order['cgroup']}/cgroup.procs", "w", encoding="ascii") as file:
+                file.write("0")
+        except OSError as problem:
+            _answer({"refused": f"cannot join the control group {order['cgroup']}: {problem.strerror}"})
+            return 1
     return Runner(order).run()
 
 
