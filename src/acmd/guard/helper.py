@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import time
 
-FREE_NS = 500_000_000  # the daemon's lock must have been free for so long: one that is started again takes it
+FREE_NS = 900_000_000  # the daemon's lock must have been free for so long: one that is started again takes it
 LOOK_NS = 100_000_000  # between two looks at it
 STARTS_LIMIT = 3  # for one epoch
+LIMIT_NS = 120_000_000_000  # it ends by itself before W; this is for one that hangs
+NICE = -10  # as the daemon
 
 
 class Helper:
@@ -17,11 +20,16 @@ class Helper:
 
     It must take the daemon's lock itself and hold it to its end; the look at the lock from here
     only spares a start. Exit code 0 says: the epoch is erased and `released` was written. One that
-    fails is started again, a few times; one that does not end in `limit_ns` is killed.
+    fails is started again, a few times; one that does not end within `limit_ns` is killed.
     """
 
     def __init__(
-        self, command: tuple[str, ...], lock: str, socket_path: str, limit_ns: int, poll: select.epoll
+        self,
+        command: tuple[str, ...],
+        lock: str,
+        socket_path: str,
+        poll: select.epoll,
+        limit_ns: int = LIMIT_NS,
     ) -> None:
         self.fault = ""
         self.handle = -1  # a pidfd while it runs
@@ -46,7 +54,7 @@ class Helper:
                 return None
             return self._limit_ns - (now_ns - self._began_ns) + 1
         if epoch is None or not self._command:
-            self._free_since_ns = None
+            self._free_since_ns, self.fault = None, ""
             return None
         if epoch != self._epoch:
             self._epoch, self._starts = epoch, 0
@@ -75,6 +83,8 @@ class Helper:
         except OSError as problem:
             self.fault = f"the helper cannot be started: {problem}"
             return
+        with contextlib.suppress(OSError):  # not permitted: then it is as quick as any other
+            os.setpriority(os.PRIO_PROCESS, self._pid, NICE)
         self._began_ns = now_ns
         self.handle = os.pidfd_open(self._pid)
         self._poll.register(self.handle, select.EPOLLIN)

@@ -41,7 +41,7 @@ class Server:
         self._timer = system.Timer()
         self._signals = Signals()
         self._needs_watchdog = settings.watchdog_mode == "required"
-        self._helper = Helper(settings.helper, settings.lock, settings.socket, settings.lease_ns, self._poll)
+        self._helper = Helper(settings.helper, settings.lock, settings.socket, self._poll)
         self._ending = False
         self._reset_fault = ""
         self._sight = UNKNOWN
@@ -220,8 +220,9 @@ class Server:
             drain.fault,
             self._helper.fault,
             self._reset_fault,
+            "" if self._watchdog is None else self._watchdog.check(),
         )
-        watchdog = "none" if self._watchdog is None else self._watchdog.check() or "ok"
+        watchdog = "none" if self._watchdog is None else self._watchdog.fault or "ok"
         return {
             "pid": os.getpid(),
             "epoch": switch.epoch,

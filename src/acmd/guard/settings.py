@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from typing import Any, NamedTuple
 
@@ -48,8 +49,21 @@ class Settings(NamedTuple):
 
     @property
     def fingerprint(self) -> int:
-        """Differs between different settings: how a daemon notices a guard that was told others."""
-        return zlib.crc32(json.dumps(self).encode())
+        """Differs between different settings, and between versions of the guard's own program.
+
+        How a daemon notices a guard that was told others, or that is older than itself.
+        """
+        return zlib.crc32(json.dumps(self).encode(), _program())
+
+
+def _program() -> int:
+    """Of all sources of the guard, as they are on disk now: take it before they can be replaced."""
+    directory, found = os.path.dirname(os.path.abspath(__file__)), 0
+    for name in sorted(os.listdir(directory)):
+        if name.endswith(".py"):
+            with open(f"{directory}/{name}", "rb") as file:
+                found = zlib.crc32(file.read(), found)
+    return found
 
 
 _LISTS = {"cgroup", "unit", "sync", "address", "helper"}
