@@ -63,7 +63,7 @@ class Place:
             self.rows = Rows(self.bed.run / "client.log")
             self.stamps = Stamps(self.site.stamps())
             self._start_client()
-            wait_for(self.rows.read, FIRST_ROW_S, f"a first row; {self.site.says()}")
+            wait_for(self.rows.read, FIRST_ROW_S * self.site.patience, f"a first row; {self.site.says()}")
             self.at_server(f"cp -a . {self.backup}")
         except BaseException:
             self.__exit__(None, None, None)
@@ -202,7 +202,9 @@ class Place:
         if not wanted:
             return []
         query = f"select n from {TABLE} where n between {wanted[0]} and {wanted[-1]}"  # noqa: S608
-        said = self.active().exec(["mariadb", "-N", "-e", query], timeout_s=QUERY_S).stdout
+        said = (
+            self.active().exec(["mariadb", "-N", "-e", query], timeout_s=QUERY_S * self.site.patience).stdout
+        )
         lost = sorted(set(wanted) - numbers(said))
         self._checked = len(rows)
         return lost

@@ -19,6 +19,7 @@ AT_STORE = "/export/acm/acmd"
 SOFTDOG_MARGIN_S = 60  # until the guard sets its own
 WATCHDOG_DEVICE = "/dev/watchdog1"
 SLOW_S = 3.0
+PATIENCE = 4.0
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class UmlPlace(Place):
     def make_site(self) -> CampaignSite:
         """With a watchdog."""
         site = Place.make_site(self)
+        site.patience = PATIENCE
         site.watchdog, site.watchdog_device = "required", WATCHDOG_DEVICE
         return site
 

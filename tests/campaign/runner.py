@@ -136,7 +136,7 @@ class Runner:
             after_s = time.monotonic() - began
             if waited is not None and len(waited) < WAITS_KEPT:
                 waited[NUMBER.sub("N", lacking)[:200]] = round(after_s, 1)
-            if after_s > WHOLE_LIMIT_S:
+            if after_s > WHOLE_LIMIT_S * place.site.patience:
                 return lacking
             place.sleep(LOOK_S)
         return ""

@@ -19,6 +19,7 @@ IGNORE_TERM = f"{WITNESS}/ignore-term"
 FENCE_ORDERS = f"{WITNESS}/fence"
 TABLE = "orchestrator.numbers"
 START_S = 60.0
+ASK_S = 10.0
 
 CONFIG = """
 services = ["APACHE", "MYSQL"]
@@ -94,6 +95,7 @@ class CampaignSite(Cluster):
     agent: bool = False
     watchdog: str = "off"
     watchdog_device: str = "/dev/watchdog"
+    patience: float = 1.0  # how much longer everything may take than on the fast bed
     machine_witness: Path = Path("/nonexistent")
     witness: str = stamps_of(WITNESS)
 
@@ -135,18 +137,26 @@ class CampaignSite(Cluster):
         first, second = self.bed.hosts
         for host in (first, second):
             host.exec(["systemctl", "enable", "acmd"])
-            host.exec(["systemctl", "start", "acmd"], timeout_s=START_S)
+            host.exec(["systemctl", "start", "acmd"], timeout_s=START_S * self.patience)
             wanted = "active" if host is first else "passive"
-            wait_for(lambda h=host, w=wanted: self.asked(h).get("role") == w, START_S, self.says())  # type: ignore[misc]
+            wait_for(
+                lambda h=host, w=wanted: self.asked(h).get("role") == w, START_S * self.patience, self.says()
+            )  # type: ignore[misc]
         # What was installed long ago is on the disk by the time that the power goes.
         for host in (first, second):
             host.exec(["sync", "-f", "/"])
         return first, second
 
-    def asked(self, host: Host, timeout_s: float = 8.0) -> dict[str, Any]:
+    def init(self) -> None:
+        """Make the cluster's directory."""
+        host = self.bed.hosts[0]
+        host.exec(["mkdir", "-p", str(Path(self.directory).parent)])
+        host.exec([ACMD, "init"], timeout_s=START_S * self.patience)
+
+    def asked(self, host: Host) -> dict[str, Any]:
         """`acmd status --json`, or {} when nothing sensible comes."""
         try:
-            said = host.exec([ACMD, "status", "--json"], check=False, timeout_s=timeout_s).stdout
+            said = host.exec([ACMD, "status", "--json"], check=False, timeout_s=ASK_S * self.patience).stdout
             found: dict[str, Any] = json.loads(said)
         except (HostError, ValueError):
             return {}
