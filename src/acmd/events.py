@@ -1,7 +1,7 @@
 """Every event that acmd logs: its name, level, fields, what it means and what to do.
 
-The one list. `docs/events.md` is generated from it (`python -m acmd.events_page`), a test holds it in step with
-the source, and the node journal and the hooks take from it what is worth keeping and what is an alarm.
+The one list. `docs/events.md` is generated from it (`python -m acmd.events_page`), a test holds it in step
+with the source; the node journal and the hooks take from it what is worth keeping and what is an alarm.
 """
 
 from __future__ import annotations
@@ -216,7 +216,13 @@ EVENTS: dict[str, Event] = {
     "order-not-ended": Event(
         "warning", "because remedy", "An order is over, and that could not be written yet.", _STORAGE
     ),
-    "order-given": Event("info", "what by", "An operator gave an order through this daemon."),
+    "order-given": Event(
+        "info", "what by about reason", "An operator gave an order through this daemon; about whom, and why."
+    ),
+    "failback": Event("info", "to epoch", "The preferred node is ready: the services go back to it."),
+    "failback-not-ordered": Event(
+        "warning", "to because", "The services should go back, but storage took no order.", _STORAGE
+    ),
     # -- the active node's address ---------------------------------------------------------------
     "published": Event("info", "address", "database.yml names the active node's address now."),
     "publish-failed": _alarm(

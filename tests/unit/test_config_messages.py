@@ -31,6 +31,11 @@ CASES = {
         'services = ["MYSQL", "MYSQL"]\n',
         'acmd.toml:1: services[1] = "MYSQL": is named twice; name it once',
     ),
+    "a failback to nobody": (
+        '[failback]\npolicy = "preferred"\n',
+        'acmd.toml:2: failback.policy = "preferred": no node is named that is preferred; '
+        'set failback.node = "NODE", or failback.policy = "manual"',
+    ),
     "services in a section": (
         '[cluster]\nservices = ["MYSQL"]\n',
         'acmd.toml:2: cluster.services = ["MYSQL"]: there is no such option; '

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from typing import Any
 
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.no_disable and follow(place, detached, began, args.timeout, aside=args.json) is None:
         return gave_up(place, "that", args.timeout, "the cluster stays disabled; the daemon runs on")
     answer = _ask_to_end(place, args, began)
-    _wait_for_its_end(place)
+    _wait_for_its_end(place, answer["pid"])
     text = (
         f"acmd has ended on {answer['node']}; its services are as they were, and nobody takes over. "
         "Start it again (systemctl start acmd), then `acmd enable --all`"
@@ -61,11 +62,14 @@ def _ask_to_end(place: Glance, args: argparse.Namespace, began: float) -> dict[s
             time.sleep(0.2)
 
 
-def _wait_for_its_end(place: Glance) -> None:
+def _wait_for_its_end(place: Glance, pid: int) -> None:
+    until = time.monotonic() + END_S
     try:
         for _ in snapshots(place, END_S):
             pass
     except NotRunning:
+        while os.path.exists(f"/proc/{pid}") and time.monotonic() < until:
+            time.sleep(0.02)
         return
     raise AcmdError(
         f"the daemon consented, and still runs after {END_S:g} s",

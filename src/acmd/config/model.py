@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from acmd.config.model_failback import MANUAL, FailbackSettings
 from acmd.config.model_hooks import HookSettings
 from acmd.config.model_http import HttpSettings
 from acmd.config.model_services import (
@@ -207,6 +208,7 @@ class Config:
     http: HttpSettings
     services: tuple[ServiceSettings, ...]
     hooks: tuple[HookSettings, ...] = ()
+    failback: FailbackSettings = MANUAL
 
     def started_before(self, service: ServiceSettings) -> tuple[str, ...]:
         """Names of the services that must run before this one starts, and that stop after it.
@@ -247,4 +249,5 @@ def build(file: str, tree: Mapping[str, Any]) -> Config:
         http=HttpSettings(**tree["http"]),
         services=tuple(service_of(table) for table in tree["service"]),
         hooks=tuple(HookSettings(**tuples(table)) for table in tree["hook"]),
+        failback=FailbackSettings(**tree["failback"]),
     )

@@ -72,6 +72,7 @@ def mistakes(tree: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Mistake]:
         *_guard(tree),
         *_fencing(tree),
         *_hold_down(tree),
+        *_failback(tree),
         *_places(tree),
         *http_mistakes(tree),
         *service_mistakes(tree),
@@ -146,6 +147,15 @@ def _hold_down(tree: Mapping[str, Any]) -> Iterator[Mistake]:
             ("hold_down", "longest_s"),
             f"{longest:g} s is less than hold_down.first_s, {first:g} s",
             f"write at least {first:g}",
+        )
+
+
+def _failback(tree: Mapping[str, Any]) -> Iterator[Mistake]:
+    if tree["failback"]["policy"] == "preferred" and not tree["failback"]["node"]:
+        yield (
+            ("failback", "policy"),
+            "no node is named that is preferred",
+            'set failback.node = "NODE", or failback.policy = "manual"',
         )
 
 

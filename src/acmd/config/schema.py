@@ -18,6 +18,7 @@ from acmd.config.schema_database import (
     InterlockSection,
     PublishSection,
 )
+from acmd.config.schema_failback import FailbackSection
 from acmd.config.schema_hooks import HookTable
 from acmd.config.schema_http import HttpSection
 from acmd.config.schema_probes import RULES
@@ -240,6 +241,7 @@ class Document(BaseModel):
     guard: GuardSection = GuardSection()
     fencing: FencingSection = FencingSection()
     hold_down: HoldDownSection = HoldDownSection()
+    failback: FailbackSection = FailbackSection()
     adoption: AdoptionSection = AdoptionSection()
     run: RunSection = RunSection()
     log: LogSection = LogSection()

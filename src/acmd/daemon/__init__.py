@@ -25,7 +25,7 @@ from acmd.daemon.doors import Doors, about
 from acmd.daemon.guard_keeper import GuardKeeper
 from acmd.daemon.joining import check_history, join
 from acmd.daemon.keeping import Keeping
-from acmd.daemon.plumbing import EXIT_DETACHED, pump
+from acmd.daemon.plumbing import EXIT_DETACHED, failback_of, pump
 from acmd.daemon.reporting import Reporter
 from acmd.daemon.suspending import WHY, NoSuspend
 from acmd.drivers.clock import SystemClock
@@ -41,6 +41,7 @@ from acmd.errors import AcmdError
 from acmd.log import Logger
 from acmd.tasks.board import BoardKeeper
 from acmd.tasks.console import Console
+from acmd.tasks.failback import Failback
 from acmd.tasks.heartbeat import Heartbeat, Wishes, World
 from acmd.tasks.snapshot import Snapshot
 
@@ -70,6 +71,7 @@ class Daemon:
         self.wishes = Wishes()
         self.reporter = Reporter(self.notifier, self.clock, log)
         self.no_suspend = NoSuspend(SleepInhibitor("acmd", WHY), log)
+        self.failback: Failback | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._keeping: Keeping | None = None
 
@@ -149,6 +151,8 @@ class Daemon:
             heard.file.address for name, heard in board.heard.items() if name != config.node.name
         )
 
+        self.failback = failback_of(config, snapshot, board, self.clock, self.log)
+
         def seen(after: State, obs: Observation, decision: Decision) -> None:
             self.reporter.seen(snapshot, after, obs, decision)
             keeping.notice(after)
@@ -187,7 +191,7 @@ class Daemon:
             if self.wishes.leave is Leave.RELEASE:
                 await keeping.released()
         finally:
-            if self.wishes.leave is Leave.RELEASE:
+            if self.wishes.leave in (Leave.RELEASE, Leave.DETACH):
                 await keeper.end()
             await keeping.close()
             await guard.close()
@@ -210,6 +214,8 @@ class Daemon:
             beside.append(tasks.create_task(board.run(), name="board"))
             beside.append(tasks.create_task(keeper.run(), name="guard-keeper"))
             beside.append(tasks.create_task(self.no_suspend.run(), name="no-suspend"))
+            if self.failback is not None:
+                beside.append(tasks.create_task(self.failback.run(), name="failback"))
             await heartbeat.run()
             if self.wishes.leave is Leave.RELEASE:
                 await keeping.stop_others()

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import pwd
+from collections.abc import Callable
 
+from acmd.config.model import Config
+from acmd.core.timing import NS_PER_S
 from acmd.drivers.control_socket import Peer
+from acmd.ports import Clock
+from acmd.tasks.board import BoardKeeper
+from acmd.tasks.failback import Failback
+from acmd.tasks.snapshot import Snapshot
 
 EXIT_DETACHED = 4
 """The daemon's exit code after `acmd detach`: its unit is not started again (RestartPreventExitStatus=)."""
@@ -25,3 +32,13 @@ def who(peer: Peer) -> str:
         return pwd.getpwuid(peer.uid).pw_name
     except KeyError:
         return f"uid {peer.uid}"
+
+
+def failback_of(
+    config: Config, snapshot: Snapshot, board: BoardKeeper, clock: Clock, log: Callable[..., None]
+) -> Failback | None:
+    """What hands over to a preferred node; None where the policy is manual, or on that node itself."""
+    wanted = config.failback
+    if wanted.policy != "preferred" or wanted.node == config.node.name:
+        return None
+    return Failback(wanted.node, round(wanted.delay_s * NS_PER_S), snapshot, board, clock, log)
