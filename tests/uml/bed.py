@@ -65,6 +65,12 @@ class UmlBed(Bed):
             guest.power_on()
         for guest in self.guests:
             guest.wait_running()
+        self.wait_grace()
+
+    def wait_grace(self) -> None:
+        """Until the server lets files be made: it does not for 10 s after its start."""
+        for host in self.hosts:
+            host.exec(["touch", f"/shared/.{host.name}", f"/shared/acm/.{host.name}"], timeout_s=60)
 
     def reset(self) -> None:
         """Everything off, healed, and booted on empty disks; the export and /witness are empty too."""

@@ -109,6 +109,7 @@ class Guest(Host):
             "MAC": f"02:00:00:00:00:{int(self.address.rpartition('.')[2]):02x}",
             "HOST_PROCS": " ".join(map(str, self.cgroup.procs_files())),
             "KEEP_PROCS": " ".join(map(str, self.keeper_cgroup.procs_files())),
+            "SCHEDULE": os.environ.get("ACMD_UML_SCHEDULE", ""),
             "AUTO_BOOT": "1" if self.auto_boot else "0",
         }
         command = ["nsenter", f"--net=/run/netns/{self.network.switch}", "--"]

@@ -37,6 +37,8 @@ else
     } > /etc/fstab
     ln -sf /lib/systemd/system/remote-fs.target /etc/systemd/system/multi-user.target.wants/
 fi
+# UML's own watchdog would ask for a program on the machine; softdog is /dev/watchdog1 beside it.
+rm -f /dev/watchdog /dev/watchdog0
 [ -z "$SOFTDOG_MARGIN_S" ] || modprobe softdog "soft_margin=$SOFTDOG_MARGIN_S"
 umount /proc
 exec /lib/systemd/systemd
