@@ -127,7 +127,8 @@ class CampaignSite(Cluster):
             host.push("/etc/mysql/mariadb.conf.d/95-shared.cnf", SERVER)
         (self.machine_witness / "fence").mkdir(exist_ok=True)
         self.bed.hosts[0].exec(
-            PREPARE.replace("orchestrator.entries (id varchar(80)", f"{TABLE} (n bigint"), timeout_s=START_S
+            PREPARE.replace("orchestrator.entries (id varchar(80)", f"{TABLE} (n bigint"),
+            timeout_s=START_S * self.patience,
         )
 
     def start(self) -> tuple[Host, Host]:
@@ -138,14 +139,16 @@ class CampaignSite(Cluster):
         for host in (first, second):
             host.exec(["systemctl", "enable", "acmd"])
             host.exec(["systemctl", "start", "acmd"], timeout_s=START_S * self.patience)
-            wanted = "active" if host is first else "passive"
-            wait_for(
-                lambda h=host, w=wanted: self.asked(h).get("role") == w, START_S * self.patience, self.says()
-            )  # type: ignore[misc]
+            self.wait_role(host, "active" if host is first else "passive")
         # What was installed long ago is on the disk by the time that the power goes.
         for host in (first, second):
             host.exec(["sync", "-f", "/"])
         return first, second
+
+    def wait_role(self, host: Host, role: str) -> None:
+        """Until `acmd status` says so."""
+        limit_s = START_S * self.patience
+        wait_for(lambda: self.asked(host).get("role") == role, limit_s, f"{host.name} {role}; {self.says()}")
 
     def init(self) -> None:
         """Make the cluster's directory."""
