@@ -14,7 +14,7 @@ from typing import NoReturn, Protocol, cast
 
 from acmd import __version__
 from acmd.cli import INTERRUPTED, OK
-from acmd.config.model import DEFAULT_FILE, FILE_VARIABLE
+from acmd.config.defaults import DEFAULT_FILE, FILE_VARIABLE
 from acmd.errors import AcmdError, UsageError
 
 # In the order of the help text: name, module, one line of help.

@@ -13,7 +13,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import Any
 
-from acmd.config.model import (
+from acmd.config.defaults import (
     DEFAULT_CLUSTER,
     DEFAULT_DIRECTORY,
     default_node_name,

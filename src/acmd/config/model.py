@@ -10,6 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from acmd.config.defaults import (
+    DEFAULT_CLUSTER,
+    DEFAULT_DIRECTORY,
+    DEFAULT_FILE,
+    FILE_VARIABLE,
+    default_node_name,
+    default_run_dir,
+    default_state_dir,
+)
 from acmd.config.model_failback import MANUAL, FailbackSettings
 from acmd.config.model_hooks import HookSettings
 from acmd.config.model_http import HttpSettings
@@ -31,6 +40,10 @@ from acmd.config.model_services import (
 from acmd.core.timing import NS_PER_S, Timing
 
 __all__ = [  # the plain values of services and probes are found here, too
+    "DEFAULT_CLUSTER",
+    "DEFAULT_DIRECTORY",
+    "DEFAULT_FILE",
+    "FILE_VARIABLE",
     "CommandProbe",
     "CommandService",
     "HttpProbe",
@@ -42,12 +55,10 @@ __all__ = [  # the plain values of services and probes are found here, too
     "SystemdService",
     "SysvService",
     "TcpProbe",
+    "default_node_name",
+    "default_run_dir",
+    "default_state_dir",
 ]
-
-DEFAULT_FILE = "/etc/acmd/acmd.toml"
-FILE_VARIABLE = "ACMD_CONFIG"
-DEFAULT_CLUSTER = "acmd"
-DEFAULT_DIRECTORY = "/opt/aspera/acm/acmd"
 
 TIMING_KEYS = (
     "heartbeat_s",
@@ -60,21 +71,6 @@ TIMING_KEYS = (
     "takeover_wait_s",
     "clock_rate_error",
 )
-
-
-def default_run_dir(cluster: str) -> str:
-    """Where a cluster keeps what must not survive a reboot, unless configured otherwise."""
-    return f"/run/acmd/{cluster}"
-
-
-def default_state_dir(cluster: str) -> str:
-    """Where a cluster keeps what must survive a reboot, unless configured otherwise."""
-    return f"/var/lib/acmd/{cluster}"
-
-
-def default_node_name(hostname: str) -> str:
-    """The host's name up to the first dot."""
-    return hostname.partition(".")[0]
 
 
 def ns(duration_s: float) -> int:
