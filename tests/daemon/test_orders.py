@@ -12,6 +12,7 @@ import pytest
 
 from tests.daemon.kit import FAST, Node, Pair, cluster, stays, wait
 
+pytestmark = pytest.mark.timeout(300)
 STANDARD = '[timing]\nprofile = "standard"'
 
 

@@ -132,3 +132,23 @@ def test_jobs_by_name() -> None:
     directory.fail = {ListDir: Fault.TIMEOUT}
     with pytest.raises(StorageFault, match="timeout"):
         directory.run(board.steps_of_job("read_command", [-1]))
+
+
+def test_a_node_file_that_cannot_be_removed() -> None:
+    """One that is gone is fine; storage that fails is said."""
+    directory = Failing()
+    directory.run(board.remove_node("b"))
+    directory.fail = {board.Remove: Fault.READ_ONLY}
+    with pytest.raises(StorageFault, match="read-only"):
+        directory.run(board.remove_node("b"))
+
+
+def test_a_cluster_file_is_replaced_only_as_it_was_read() -> None:
+    """Somebody's change in between is not written over."""
+    directory = Failing()
+    directory.put(CLUSTER_FILE, b"old")
+    with pytest.raises(StorageFault, match="changed meanwhile"):
+        directory.run(board.replace_cluster(b"older", b"new", "u"))
+    directory.run(board.replace_cluster(b"old", b"new", "u"))
+    assert directory.run(board.read_cluster()) == b"new"
+    assert not [name for name in directory.files if name.startswith("tmp/")]
