@@ -102,7 +102,7 @@ class FromRpm(Packaged):
         rpm = rpm_itself()
         for host in self.bed.hosts:
             host.push("/root/rpm.tar", rpm)
-            host.exec("tar -C / --keep-directory-symlink --skip-old-files -xf /root/rpm.tar; rpm --initdb")
+            host.exec("tar -C / --keep-directory-symlink --skip-old-files -xf /root/rpm.tar", timeout_s=120)
             host.push("/opt/stamper.py", STAMPER)
             put(host, self.deb, "-i")
             host.push("/etc/acmd/acmd.toml", self.config(host))
