@@ -98,19 +98,21 @@ class Logger:
             self.dropped += 1
 
     def _write_all(self) -> None:
-        while True:
-            record = self._queue.get()
-            if record is None:
-                return
+        while (record := self._queue.get()) is not None:
             if not self._written(record):
                 self.dropped += 1
             elif self.dropped and self._queue.empty():
-                lost = self.dropped
-                text = f"log-lines-lost count={lost}"
-                record = logging.LogRecord("acmd", LEVELS["warning"], "", 0, text, None, None)
-                record.acmd = {"event": "log-lines-lost", "count": lost}
-                if self._written(record):
-                    self.dropped -= lost
+                self._tell_lost()
+        if self.dropped:
+            self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        lost = self.dropped
+        text = f"log-lines-lost count={lost}"
+        record = logging.LogRecord("acmd", LEVELS["warning"], "", 0, text, None, None)
+        record.acmd = {"event": "log-lines-lost", "count": lost}
+        if self._written(record):
+            self.dropped -= lost
 
     def _written(self, record: logging.LogRecord) -> bool:
         self._handler.handle(record)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from acmd.log import QUEUE_LINES, Logger
+from acmd.log import BURST_LINES, QUEUE_LINES, Logger, Pace
 
 
 class Sink(logging.Handler):
@@ -123,3 +123,101 @@ def test_syslog_lines(raising: None, tmp_path: Path) -> None:
         local2, warning = 18, 4
         expected = f"<{local2 * 8 + warning}>acmd[{os.getpid()}]: WARNING role role='active'"
         assert syslog.recv(1000).rstrip(b"\0").decode() == expected
+
+
+def test_native_messages_of_the_journal(
+    raising: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under systemd: each field by itself, with the facility by which rsyslog gets the line too."""
+    path = str(tmp_path / "journal")
+    monkeypatch.setenv("INVOCATION_ID", "1")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(path)
+        journal.settimeout(5)
+        log = Logger(journal_socket=path)
+        log("role", level="warning", role="active", epoch=7, says="two\nlines\x1b[2J")
+        log.close()
+        log._handler.close()
+        fields = journal.recv(10_000)
+    assert b"SYSLOG_FACILITY=18\n" in fields
+    assert b"PRIORITY=4\n" in fields
+    assert b"SYSLOG_IDENTIFIER=acmd\n" in fields
+    assert f"SYSLOG_PID={os.getpid()}\n".encode() in fields
+    assert b"ACMD_EVENT=role\n" in fields
+    assert b"ACMD_EPOCH=7\n" in fields
+    assert b"MESSAGE=WARNING role role='active' epoch=7 says='two\\nlines\\x1b[2J'\n" in fields
+    assert b"ACMD_SAYS\n" + (13).to_bytes(8, "little") + b"two\nlines\x1b[2J\n" in fields
+
+
+def test_which_way_lines_go(raising: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """auto: the journal only where systemd started acmd; syslog when told so, there too."""
+    for name in ("journal", "log"):
+        (tmp_path / name).touch()
+    monkeypatch.delenv("INVOCATION_ID", raising=False)
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+
+    def way(target: str) -> str:
+        log = Logger("info", "local2", target, str(tmp_path / "log"), str(tmp_path / "journal"))
+        log.close()
+        log._handler.close()
+        return type(log._handler).__name__
+
+    assert [way(target) for target in ("auto", "syslog", "journal")] == ["_Syslog", "_Syslog", "Journal"]
+    monkeypatch.setenv("INVOCATION_ID", "1")
+    assert [way(target) for target in ("auto", "syslog", "journal")] == ["Journal", "_Syslog", "Journal"]
+
+
+def test_a_journal_that_is_gone(raising: None, tmp_path: Path) -> None:
+    """Lines are lost and counted; the first that arrives again is followed by the count."""
+    path = tmp_path / "journal"
+    path.touch()
+    log = Logger(target="journal", journal_socket=str(path))
+    log("a")
+    log("b")
+    until = time.monotonic() + 10
+    while log.dropped < 2:
+        assert time.monotonic() < until
+        threading.Event().wait(0.01)
+    path.unlink()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(str(path))
+        journal.settimeout(5)
+        log("c")
+        log.close()
+        assert b"ACMD_EVENT=c\n" in journal.recv(10_000)
+        assert b"ACMD_EVENT=log-lines-lost\nACMD_COUNT=2\n" in journal.recv(10_000)
+    log._handler.close()
+
+
+def test_one_event_too_often(logger: tuple[Logger, Sink]) -> None:
+    """Beyond a burst it is counted instead; others are not held up; the tap hears what the log does."""
+    log, sink = logger
+    heard: list[str] = []
+    log.tap = lambda event, level, fields: heard.append(event)
+    for number in range(BURST_LINES + 40):
+        log("same", number=number)
+    log("other", level="debug")
+    log.close()
+    assert len(sink.lines()) in (BURST_LINES, BURST_LINES + 1)
+    assert heard.count("same") == len(sink.lines())
+    assert heard[-1] == "other"
+
+
+def test_the_pace_of_an_event() -> None:
+    """A burst, then one a second; what was left out is told with the next."""
+    pace = Pace()
+    assert all(pace.ask("x", 0.0) == (True, 0) for _ in range(BURST_LINES))
+    assert [pace.ask("x", 0.5)[0] for _ in range(3)] == [False, False, False]
+    assert pace.ask("y", 0.5) == (True, 0)
+    assert pace.ask("x", 1.0) == (True, 3)
+    assert pace.ask("x", 1.1) == (False, 0)
+
+
+def test_the_level_that_an_event_has(logger: tuple[Logger, Sink]) -> None:
+    """Without a level the list of events says it; a long value is cut."""
+    log, sink = logger
+    log("service-start-failed", service="x" * 5000)
+    log("services-up")
+    log.close()
+    assert [record.levelno for record in sink.records] == [30, 20]
+    assert len(sink.lines()[0]) < 1100

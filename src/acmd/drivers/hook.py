@@ -28,19 +28,22 @@ async def run_hook(command: tuple[str, ...], environment: Mapping[str, str], lim
     process group is killed.
     """
     try:
+        said = _Output()
+    except OSError as problem:  # no descriptor is left
+        return f"it cannot be started: {(problem.strerror or str(problem)).lower()}"
+    try:
         process = await asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=said.writer,
+            stderr=said.writer,
             cwd="/",
             env={**BASE, **environment},
             start_new_session=True,
         )
     except OSError as problem:
+        said.close()
         return f"it cannot be started: {(problem.strerror or str(problem)).lower()}"
-    output = bytearray()
-    reading = asyncio.ensure_future(_read(process, output))
     try:
         async with asyncio.timeout(limit_s):
             await process.wait()
@@ -48,20 +51,42 @@ async def run_hook(command: tuple[str, ...], environment: Mapping[str, str], lim
         return f"no end within {limit_s:g} s; killed"
     finally:
         await _end(process)
-        reading.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await reading
+        said.close()
     if process.returncode == 0:
         return ""
-    said = bytes(output).decode(errors="replace").strip()[-OUTPUT_LIMIT:]
-    return f"exit code {process.returncode}" + (f": {said}" if said else "")
+    text = bytes(said.last).decode(errors="replace").strip()
+    return f"exit code {process.returncode}" + (f": {text}" if text else "")
 
 
-async def _read(process: asyncio.subprocess.Process, into: bytearray) -> None:
-    """Keep the last of what it says, and let it say as much as it likes."""
-    while process.stdout is not None and (piece := await process.stdout.read(READ_LIMIT)):
-        into += piece
-        del into[:-OUTPUT_LIMIT]
+class _Output:
+    """Keeps the last of what a command says, and lets it say as much as it likes.
+
+    A pipe of our own: one of asyncio's would make us wait for whoever inherited it.
+    """
+
+    def __init__(self) -> None:
+        self.last = bytearray()
+        self._reader, self.writer = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._reader, False)
+        asyncio.get_running_loop().add_reader(self._reader, self._read)
+
+    def _read(self) -> bool:
+        try:
+            piece = os.read(self._reader, READ_LIMIT)
+        except BlockingIOError:
+            return False
+        self.last += piece
+        del self.last[:-OUTPUT_LIMIT]
+        return bool(piece)
+
+    def close(self) -> None:
+        """Take what is left, and close both ends."""
+        os.close(self.writer)
+        for _ in range(READ_LIMIT // 4096):  # as much as fits into a pipe
+            if not self._read():
+                break
+        asyncio.get_running_loop().remove_reader(self._reader)
+        os.close(self._reader)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
