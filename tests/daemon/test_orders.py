@@ -39,9 +39,10 @@ def refused(node: Node, *words: str) -> str:
 
 def row(node: Node) -> dict[str, object]:
     """The service on that node, by its own word."""
-    nodes = node.status("nodes") or []
-    found = next((entry for entry in nodes if entry["name"] == node.name), {"services": [{}]})
-    return dict(found["services"][0])
+    for entry in node.status("nodes") or []:
+        if entry["name"] == node.name:
+            return dict(entry["services"][0])
+    return {}
 
 
 def test_a_service_is_stopped_and_started(pair: Pair) -> None:
