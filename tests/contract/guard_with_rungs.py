@@ -20,7 +20,7 @@ from acmd.guard.settings import parse
 
 
 class NotedDevice(last_resort.Device):
-    """Shaped as a watchdog; each call adds a word to a file."""
+    """Shaped as a watchdog; each call adds a word to a file. Busy while a file `busy` is beside it."""
 
     def __init__(self, note: Path) -> None:
         super().__init__(str(note))
@@ -32,6 +32,8 @@ class NotedDevice(last_resort.Device):
             file.write(f"{word}\n")
 
     def open(self) -> None:
+        if self._note.with_name("busy").exists():
+            raise OSError(16, "Device or resource busy")
         self._add("open")
 
     def control(self, request: int, argument: bytes) -> bytes:

@@ -132,6 +132,29 @@ async def test_the_watchdog_runs_while_armed(bed: RungBed) -> None:
     assert bed.watchdog()[-2:] == ["V", "close"]
 
 
+@pytest.mark.parametrize(
+    ("bed", "needed"),
+    [
+        ({"watchdog": "noted", "watchdog_timeout_ns": S, "watchdog_mode": mode}, mode == "required")
+        for mode in ("required", "automatic")
+    ],
+    indirect=["bed"],
+)
+async def test_a_watchdog_that_cannot_be_opened(bed: RungBed, needed: bool) -> None:
+    """Required: nothing is armed, and the node is told so. Automatic: a fault in the view, and no more."""
+    await bed.until(lambda: bed.guard.view().clean)
+    (bed.run_dir / "busy").touch()
+    bed.guard.arm(7, bed.clock.now())
+    await bed.until(lambda: "resource busy" in str(bed.guard.details()["faults"]))
+    assert bed.guard.view().watchdog_ok != needed
+    assert (bed.guard.view().epoch is None) == needed
+    assert ("resource busy" in bed.guard.refusal()) == needed
+    assert bed.watchdog() == []
+    assert json.loads((bed.run_dir / "guard.json").read_text())["state"] == (
+        "disarmed" if needed else "armed"
+    )
+
+
 async def test_a_group_is_frozen_and_killed(tmp_path: Path) -> None:
     """A control group's processes end at K, whoever started them; the next arming thaws the group."""
     roots = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
