@@ -72,7 +72,7 @@ class Cluster:
         """A command line that ends by itself."""
         line = [*node.prefix, sys.executable, "-P", "-m", "acmd", command]
         line += ["--config", str(node.config), *arguments]
-        return subprocess.run(line, capture_output=True, text=True, timeout=30, env=ENVIRONMENT, cwd="/")
+        return subprocess.run(line, capture_output=True, text=True, timeout=90, env=ENVIRONMENT, cwd="/")
 
     def starts(self) -> list[tuple[str, int, int]]:
         """Node, epoch and process id of each start of the service, in order."""
