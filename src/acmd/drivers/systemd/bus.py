@@ -136,8 +136,11 @@ class SystemdBus:
         finally:
             self._waiting.pop(path, None)
 
-    def _send(self, path: str, interface: str, member: str) -> None:
-        """Send a call whose answer nobody waits for."""
+    def post(self, member: str, signature: str, *arguments: Any) -> None:
+        """Send the manager a call whose answer nobody waits for; PID 1 takes it before any later one."""
+        self._send(MANAGER_PATH, MANAGER, member, signature, *arguments)
+
+    def _send(self, path: str, interface: str, member: str, signature: str = "", *arguments: Any) -> None:
         if self._bus is not None and self.ready.is_set():
             self._bus.send(
                 Message(
@@ -145,6 +148,8 @@ class SystemdBus:
                     path=path,
                     interface=interface,
                     member=member,
+                    signature=signature,
+                    body=list(arguments),
                     flags=MessageFlag.NO_REPLY_EXPECTED,
                 )
             )

@@ -24,6 +24,7 @@ from acmd.drivers.systemd.bus import SYSTEMD, BusRefused, SystemdBus
 
 RUNTIME = "/run/systemd/system"
 NAME = "zz-acmd.conf"
+PARENT = "acmd-active.slice"  # of every cluster's slice; systemd makes it by itself, and leaves it
 RELOAD_LIMIT_S = 90.0
 
 
@@ -111,8 +112,11 @@ async def remove(gate_of: Gate, bus: SystemdBus) -> bool:
     if changed:
         await bus.call("Reload", limit_s=RELOAD_LIMIT_S)
     if not groups.populated([gate_of.cgroup]):
-        with contextlib.suppress(BusRefused):
-            await bus.job("StopUnit", gate_of.slice, "fail", RELOAD_LIMIT_S)
+        for slice_unit in (gate_of.slice, PARENT):
+            if slice_unit == PARENT and groups.has_children(slice_unit):
+                break  # another cluster's
+            with contextlib.suppress(BusRefused):
+                await bus.job("StopUnit", slice_unit, "fail", RELOAD_LIMIT_S)
     return changed
 
 

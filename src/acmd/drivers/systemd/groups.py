@@ -48,6 +48,17 @@ def slice_path(unit: str) -> str:
     return "".join(f"/{'-'.join(words[: count + 1])}.slice" for count in range(len(words)))
 
 
+def has_children(slice_unit: str) -> bool:
+    """Whether the slice's control group has any below it, empty ones included. Unknown counts as yes."""
+    try:
+        with os.scandir(root() + slice_path(slice_unit)) as entries:
+            return any(entry.is_dir(follow_symlinks=False) for entry in entries)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
 def paths_of(unit: str, control_group: str, slice_unit: str) -> set[str]:
     """Every directory in which processes of the unit may be.
 

@@ -129,8 +129,9 @@ class SystemdService:
         load, active, sub, job = rows[0][2], rows[0][3], rows[0][4], rows[0][7] != 0
         last = self._last
         if stale or last is None or (last.load, last.active, last.sub) != (load, active, sub):
-            unit = await self._bus.properties(self._path, UNIT)
-            service = await self._bus.properties(self._path, SERVICE) if load == "loaded" else {}
+            asked = (UNIT, SERVICE) if load == "loaded" else (UNIT,)
+            unit, *services = await asyncio.gather(*(self._bus.properties(self._path, of) for of in asked))
+            service = services[0] if services else {}
             return from_properties((load, active, sub, job), unit, service)
         return replace(last, job=job)
 
@@ -164,7 +165,7 @@ class SystemdService:
         try:
             if self._before_start is not None:
                 self._before_start(epoch)
-            await self._order("ResetFailedUnit", "s", unit)
+            self._bus.post("ResetFailedUnit", "s", unit)
             # "fail": a stop that is queued already, an operator's or the host's going down, wins.
             result = await self._bus.job("StartUnit", unit, "fail", limit_s)
         except TimeoutError:
