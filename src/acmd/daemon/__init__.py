@@ -81,7 +81,7 @@ class Daemon:
         runs = FileRunStore(Path(config.run_dir), Path(config.state_dir))
         runs.prepare()
         runs.lock()
-        chronicle = Chronicle(config, log)
+        self._chronicle = chronicle = Chronicle(config, log)
         log("daemon-started", version=__version__, pid=os.getpid())
         directory, node = config.cluster.directory, config.node.name
         limit_ns = config.timing.call_limit_ns
@@ -98,7 +98,7 @@ class Daemon:
             documents.use_cluster(cluster.cluster_id)
             check_history(config, cluster, runs)
             chronicle.join(cluster.cluster_id, store)
-            return await self._serve(cluster, store, documents, runs, chronicle)
+            return await self._serve(cluster, store, documents, runs)
         except AcmdError as error:
             log("daemon-refused", level="error", because=error.what, remedy=error.remedy)
             raise
@@ -109,12 +109,7 @@ class Daemon:
             log("daemon-ended")
 
     async def _serve(
-        self,
-        cluster: ClusterFile,
-        store: LeaseDirectory,
-        documents: ClusterDirectory,
-        runs: FileRunStore,
-        chronicle: Chronicle,
+        self, cluster: ClusterFile, store: LeaseDirectory, documents: ClusterDirectory, runs: FileRunStore
     ) -> int:
         config, again = self.config, self.notifier.ready_again
         guard = guard_link(config, self.clock)
@@ -166,7 +161,7 @@ class Daemon:
             self.wishes,
         )
         try:
-            await self.doors.open(snapshot, chronicle.answering(console.handle))
+            await self.doors.open(snapshot, self._chronicle.answering(console.handle))
             await self._until_told(heartbeat, (store.changed, guard.changed), keeping, board, guard)
         finally:
             await self.doors.close()
