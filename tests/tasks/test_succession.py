@@ -1,0 +1,73 @@
+"""`tasks.succession`: each change of the holder is told once, and only as far as it was seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from acmd.core.lease import LeaseState
+from acmd.core.state import Seen, State, initial_state
+from acmd.tasks.succession import KEPT, Succession
+from tests.unit.core_kit import ME, at, lease, raw, record
+
+
+def seeing(epoch: int, holder: str, since_s: float, **more: Any) -> State:
+    """Node a observes this record, unchanged since then."""
+    state = initial_state(ME, at(0))
+    state.seen = Seen(epoch, raw(epoch, holder), record(epoch, holder, **more), at(since_s), at(since_s), 0)
+    return state
+
+
+def holding(epoch: int) -> State:
+    """Node a holds this epoch."""
+    state = initial_state(ME, at(0))
+    state.lease = lease(epoch=epoch)
+    return state
+
+
+def told(*steps: tuple[State, float]) -> list[tuple[str, str, str, int]]:
+    """How, from, to and epoch of what these steps, each at its second, came to; oldest first."""
+    succession = Succession()
+    for state, second in steps:
+        succession.note(state, at(second), 1_700_000_000)
+    return [(one.how, one.before, one.after, one.epoch) for one in succession.handovers]
+
+
+@pytest.mark.parametrize(
+    ("before", "how"),
+    [
+        ({"state": LeaseState.RELEASED, "reason": "switchover"}, "switchover"),
+        ({"state": LeaseState.RELEASED, "reason": "service-failed"}, "release"),
+        ({"state": LeaseState.HELD}, "failover"),
+    ],
+)
+def test_how_it_happened(before: dict[str, Any], how: str) -> None:
+    """A record that was released says why; one that stood still for a whole lease expired."""
+    assert told((seeing(7, "b", 1, **before), 2), (holding(8), 20)) == [(how, "b", "a", 8)]
+
+
+def test_what_was_not_seen_is_not_claimed_to_be_known() -> None:
+    """A record that still changed a moment before the next epoch: nobody knows here how that came."""
+    assert told((seeing(7, "b", 1), 2), (seeing(8, "c", 3), 4)) == [("takeover", "b", "c", 8)]
+
+
+def test_the_same_node_again() -> None:
+    """Is a restart, and no hand-over to anybody."""
+    assert told((seeing(7, "b", 1), 2), (seeing(8, "b", 3), 4)) == [("restart", "b", "b", 8)]
+
+
+def test_nothing_to_tell() -> None:
+    """The first record seen, the empty holder of a new cluster, renewals, and older epochs are no changes."""
+    new = seeing(0, "", 1, state=LeaseState.RELEASED)
+    assert told((initial_state(ME, at(0)), 1), (new, 1), (holding(1), 2), (holding(1), 3), (new, 4)) == []
+
+
+def test_bounded() -> None:
+    """The newest stay, and are shown newest first with their age."""
+    succession = Succession()
+    for epoch in range(1, 60):
+        succession.note(seeing(epoch, "bc"[epoch % 2], epoch), at(epoch), epoch)
+    shown = succession.shown(at(100))
+    assert len(shown) == KEPT
+    assert (shown[0]["epoch"], shown[0]["age_s"], shown[0]["at"]) == (59, 41.0, 59)
