@@ -84,7 +84,7 @@ def campaign(wish: argparse.Namespace) -> int:
     agent = "agent" if wish.agent else "plain"
     name = f"{wish.bed}-{wish.profile}-{agent}-{wish.seed}-{time.strftime('%H%M%S')}"
     template = build_template()
-    sampler = Sampler(OUT / f"{name}.samples.jsonl") if wish.sample else None
+    sampler = Sampler(OUT / f"{name}.samples") if wish.sample else None
     with tempfile.TemporaryDirectory(prefix="acmd-campaign-") as scratch:
         wheels = build_wheel(Path(scratch))
 
