@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tests.campaign.catalogue import Choice
+from tests.campaign.catalogue import LONGER, Choice
 from tests.campaign.fault import Scene
 from tests.campaign.place import Place
 from tests.hosts.inside import HostError
@@ -22,6 +22,7 @@ LOOK_S = 0.4
 FULL_CHECK_EVERY = 10
 WAITS_KEPT = 12
 SLOW_S = 10.0
+SHOWS_S = 3.0
 NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
@@ -116,6 +117,9 @@ class Runner:
         scene.sleep(choice.hold_s)
         fault.heal(scene)
         healed = time.monotonic()
+        # What the fault brought about shows by R at the latest: whole before that would be said too early.
+        shows_s = SHOWS_S * LONGER[place.profile] - (time.monotonic_ns() - scene.injected_ns) / NS_PER_S
+        scene.sleep(max(0.0, shows_s))
         outcome.lacking = self.until_whole(place, outcome.waited)
         outcome.whole, outcome.whole_s = not outcome.lacking, round(time.monotonic() - healed, 2)
         self.judge(scene, outcome)
