@@ -66,8 +66,8 @@ async def test_an_expired_renewal_does_not_arm(bed: Bed) -> None:
 async def test_without_renewals_it_closes_kills_and_stays_armed(bed: Bed) -> None:
     """R closes the gate, K shuts it and kills; then it is clean, and armed until it is disarmed."""
     await armed(bed)
-    issued = bed.guard.view().issued
     await bed.run_service(7)
+    issued = bed.guard.view().issued
     await bed.spend(LIMITS.renew_ns)
     await bed.until(lambda: bed.guard.view().gate is not Gate.OPEN)
     bed.guard.arm(7, bed.clock.now())
