@@ -30,7 +30,7 @@ def run(
     stdin: bytes | None,
     env: dict[str, str] | None,
 ) -> Result:
-    """Run `command` in the guest to its end, as tests.hosts.inside.run does; HostError for the same reasons."""
+    """Run `command` in the guest to its end: as tests.hosts.inside.run, with its errors."""
     started = time.monotonic()
     deadline = started + timeout_s
     words = " ".join(command)[:300]

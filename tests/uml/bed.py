@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,7 @@ class UmlBed(Bed):
         self.network = self.taps
         self.nfs = nfs
         self._image = image
+        self._clock: subprocess.Popen[bytes] | None = None
         self._softdog_margin_s = softdog_margin_s
 
     @property
@@ -87,12 +89,14 @@ class UmlBed(Bed):
         if hasattr(self, "store"):
             self.store.power_off()
         Bed.remove(self)
+        if self._clock is not None:
+            self._clock.wait(timeout=20)
 
     def _create(self, template: Template) -> None:
         image = self._image or build_image(template)
         unnamed = self.run.with_name(f".{self.name}")
         unnamed.mkdir(mode=0o755)
-        (unnamed / "owner").write_text(_process_identity_of_this())
+        (unnamed / "owner").write_text(_process_identity(os.getpid()))
         unnamed.rename(self.run)
         self.shared.mkdir()
         self.shared.chmod(0o777)
@@ -100,7 +104,9 @@ class UmlBed(Bed):
         self._start_clock()
         addresses = {STORE: STORE_ADDRESS}
         addresses |= {name: f"{SUBNET}.{index}" for index, name in enumerate(self._names, start=1)}
-        known = "127.0.0.1 localhost\n" + "".join(f"{address} {name}\n" for name, address in addresses.items())
+        known = "127.0.0.1 localhost\n" + "".join(
+            f"{address} {name}\n" for name, address in addresses.items()
+        )
         made = [self._guest(image, name, address, known) for name, address in addresses.items()]
         self.store, self.hosts = made[0], [*made[1:]]
 
@@ -134,9 +140,3 @@ class UmlBed(Bed):
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-
-
-def _process_identity_of_this() -> str:
-    import os
-
-    return _process_identity(os.getpid())

@@ -21,7 +21,8 @@ WRITER = """
 [[service]]
 name = "writer"
 kind = "command"
-command = ["/usr/bin/python3", "/repo/tests/uml/inside/writer.py", "/shared/last-writer"]
+command = ["/usr/bin/python3", "/repo/tests/uml/inside/writer.py", "/shared/blocks"]
+data_directories = ["/shared"]
 stop_timeout_s = 5
 """
 

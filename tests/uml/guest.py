@@ -28,7 +28,7 @@ SLEW_PPM = 83333  # the most that chrony does by default
 
 
 class CowDisk(Disk):
-    """Copy on write over the image. What the guest did not flush dies with its kernel: power loss loses it."""
+    """Copy on write over the image. What the guest did not flush dies with its kernel."""
 
     def wipe(self) -> None:
         """Make it the image again: the next boot is the first one. The host must be off."""
@@ -185,7 +185,7 @@ class Guest(Host):
         self,
         command: list[str] | str,
         *,
-        timeout_s: float = 30.0,
+        timeout_s: float = 90.0,
         check: bool = True,
         stdin: bytes | None = None,
         env: dict[str, str] | None = None,
@@ -212,7 +212,7 @@ class Guest(Host):
         self.exec(f'date -s "@$(( $(date +%s) + {int(seconds)} ))" >/dev/null')
 
     def slew_clock(self, ppm: int) -> None:
-        """Let wall clock and CLOCK_MONOTONIC run that many millionths too fast (negative: slow); 0 ends it."""
+        """Let wall clock and CLOCK_MONOTONIC run that many millionths too fast; 0 ends it."""
         self.exec(["/usr/bin/python3", "-S", f"{INSIDE}/slew.py", str(ppm)])
 
     def watchdog_device(self) -> str:

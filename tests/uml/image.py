@@ -101,7 +101,8 @@ def _build_nfs(base: Path, modules: Path, target: Path, log: Path) -> None:
         # No service starts in a chroot; modules where modprobe looks for them.
         script = (
             f"{prelude} mount --bind {debs} $root/wheels; "
-            "printf '#!/bin/sh\\nexit 101\\n' > $root/usr/sbin/policy-rc.d; chmod 755 $root/usr/sbin/policy-rc.d; "
+            "printf '#!/bin/sh\\nexit 101\\n' > $root/usr/sbin/policy-rc.d; "
+            "chmod 755 $root/usr/sbin/policy-rc.d; "
             "chroot $root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "
             "sh -c 'dpkg --force-confold -i /wheels/*.deb'; "
             f"mkdir -p $root/usr/lib/modules; cp -a {modules} $root/usr/lib/modules/; "

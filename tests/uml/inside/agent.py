@@ -9,6 +9,7 @@ in nanoseconds, to get the machine's CLOCK_MONOTONIC.
 """
 
 import base64
+import contextlib
 import json
 import os
 import signal
@@ -95,15 +96,11 @@ def execute(connection: socket.socket, request: dict) -> dict:
 
 def kill_when_closed(connection: socket.socket, process: subprocess.Popen) -> None:
     """Nothing more is ever sent on this connection: bytes or not, its end is the asker's."""
-    try:
+    with contextlib.suppress(OSError):
         connection.recv(1)
-    except OSError:
-        pass
     if process.returncode is None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def main() -> None:

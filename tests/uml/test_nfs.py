@@ -1,0 +1,125 @@
+"""acmd on a real NFS server: what dies, hangs or comes back, seen by kernels of their own.
+
+One cluster for the whole file; each test leaves it whole. Times are those of the standard profile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hosts.cluster import TAKEOVER_S
+from tests.hosts.witness import NS_PER_S, wait_for
+from tests.uml.bed import UmlBed
+from tests.uml.cluster import NfsCluster, guest
+from tests.uml.guest import SLEW_PPM
+from tests.uml.image import Image
+
+RENEW_S, KILL_S, RESET_S = 6.0, 9.0, 10.0  # of the standard profile
+SLOW_S = 1.0  # what a guest on a busy machine may be late by
+DAY_S = 86_400
+TAKEOVER_WAIT_S = 14.7
+BLOCKS = "/export/shared/blocks"
+LANDED_S = 20.0  # kernels try again each 5 s
+
+
+@pytest.fixture(scope="module")
+def kept(image: Image) -> Iterator[NfsCluster]:
+    """Two clients and a server, NFS 4.2, with acmd running."""
+    with UmlBed(image=image) as bed:
+        cluster = NfsCluster(bed, writer=True)
+        cluster.start()
+        yield cluster
+
+
+@pytest.fixture
+def cluster(kept: NfsCluster) -> NfsCluster:
+    """Whole again after whatever was before."""
+    kept.whole()
+    return kept
+
+
+def bed_of(cluster: NfsCluster) -> UmlBed:
+    """With the verbs of this bed."""
+    assert isinstance(cluster.bed, UmlBed)
+    return cluster.bed
+
+
+def block(bed: UmlBed, epoch: int) -> str:
+    """What the server has of an epoch's direct writes: `node epoch sequence`."""
+    look = f"dd if={BLOCKS} bs=4096 skip={epoch} count=1 status=none | head -n 1"
+    return bed.store.exec(look).stdout.strip("\0 \n")
+
+
+def test_switchover(cluster: NfsCluster) -> None:
+    """The peer's service starts within seconds after the last stamp of the one before; nothing overlaps."""
+    active, peer = cluster.whole()
+    cluster.switchover(active)
+    before, after = cluster.taken_over(peer)
+    assert (after.first_ns - before.last_ns) / NS_PER_S < 8
+    cluster.whole()
+
+
+def test_power_loss(cluster: NfsCluster) -> None:
+    """The peer's service starts within W + h + 1 s after the power cut; the host joins again by itself."""
+    active, peer = cluster.whole()
+    active.power_off()
+    before, after = cluster.taken_over(peer)
+    assert (after.first_ns - before.last_ns) / NS_PER_S <= TAKEOVER_S["standard"] + SLOW_S
+    active.boot()
+    cluster.whole()
+    cluster.assert_alone()
+
+
+def test_late_direct_writes(cluster: NfsCluster) -> None:
+    """A process doing synchronous direct writes, cut off from the server: it stops by the kill deadline, and
+    none of its writes lands once the peer runs, nor when the cut is healed.
+    """
+    active, peer = cluster.whole()
+    bed = bed_of(cluster)
+    cut_ns = time.monotonic_ns()
+    active.shared.stop()
+    before, after = cluster.taken_over(peer)
+    assert before.last_ns - cut_ns < (KILL_S + SLOW_S) * NS_PER_S
+    wait_for(lambda: block(bed, after.epoch), 30, f"{peer.name} writes")
+    last = block(bed, before.epoch)
+    active.shared.go_on()
+    time.sleep(LANDED_S)
+    assert block(bed, before.epoch) == last
+    cluster.whole()
+    cluster.assert_alone()
+
+
+def test_server_killed(cluster: NfsCluster) -> None:
+    """The server dies and comes back: both nodes are whole again by themselves, and never two were active."""
+    bed = bed_of(cluster)
+    bed.store.power_off()
+    bed.store.boot()
+    cluster.whole()
+    cluster.assert_alone()
+
+
+def test_clocks(cluster: NfsCluster) -> None:
+    """Wall clocks a day ahead and back, one clock too fast and the other too slow as chrony's most: nothing
+    moves.
+    """
+    active, peer = (guest(bed_of(cluster), host) for host in cluster.whole())
+    run = cluster.running(active)
+    assert run is not None
+    try:
+        active.slew_clock(-SLEW_PPM)
+        peer.slew_clock(SLEW_PPM)
+        for seconds in (DAY_S, -2 * DAY_S, DAY_S):
+            active.step_clock(seconds)
+            peer.step_clock(-seconds)
+            time.sleep(3)
+        time.sleep(TAKEOVER_WAIT_S)
+    finally:
+        active.slew_clock(0)
+        peer.slew_clock(0)
+    now = cluster.running(active)
+    assert now is not None
+    assert now.first_ns == run.first_ns
+    cluster.assert_alone()
