@@ -170,6 +170,12 @@ def test_each_trouble_is_said_with_its_remedy(
     assert remedy in found[0].remedy
 
 
+def test_a_lease_that_is_lost_is_not_about_to_be() -> None:
+    """A node that demotes itself does so whether the storage comes back or not."""
+    changes = part("lease", remaining_s=-0.4) | {"role": "demoting", "active": None}
+    assert not [w for w in warnings_of(HEALTHY | changes) if "about to be lost" in w.what]
+
+
 def test_exit_codes() -> None:
     """0 fine, also with a note; 1 degraded; 2 nobody active; 3 no daemon, whatever else there is."""
     codes = {

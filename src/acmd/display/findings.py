@@ -136,8 +136,8 @@ def _lease(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _margin(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
     lease, timing = snapshot["lease"], snapshot.get("timing")
-    if lease is None or timing is None or lease["holder"] != snapshot["node"] or lease["state"] != "held":
-        return
+    if lease is None or timing is None or snapshot["role"] != "active" or lease["state"] != "held":
+        return  # past the renew deadline nothing can be done any more: another warning says so
     if lease["remaining_s"] < timing["renew_deadline_s"] / 2:
         yield Finding(
             ALARM,
