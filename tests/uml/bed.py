@@ -58,6 +58,10 @@ class UmlBed(Bed):
         """The server, and the clients."""
         return [self.store, *(host for host in self.hosts if isinstance(host, Guest))]
 
+    def __enter__(self) -> UmlBed:
+        Bed.__enter__(self)
+        return self
+
     def __getitem__(self, name: str) -> Guest:
         return next(guest for guest in self.guests if guest.name == name)
 

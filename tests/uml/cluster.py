@@ -22,7 +22,6 @@ WRITER = """
 name = "writer"
 kind = "command"
 command = ["/usr/bin/python3", "/repo/tests/uml/inside/writer.py", "/shared/blocks"]
-data_directories = ["/shared"]
 stop_timeout_s = 5
 """
 
