@@ -37,7 +37,7 @@ def package(kind: str, version: str, out: Path) -> Path:
 
 def dpkg(host: Host, *words: str, check: bool = True) -> str:
     """dpkg's words, standard error too."""
-    result = host.exec(["dpkg", *words], timeout_s=180, check=check)
+    result = host.exec(["dpkg", *words], timeout_s=400, check=check)
     return result.stdout + result.stderr
 
 

@@ -111,7 +111,7 @@ class FromRpm(Packaged):
 def put(host: Host, rpm: Path, verb: str) -> str:
     """`rpm -i`, `-U` or `-U --oldpackage`; its words."""
     host.push(f"/root/{rpm.name}", rpm.read_bytes())
-    result = host.exec([*RPM, *verb.split(), f"/root/{rpm.name}"], timeout_s=240)
+    result = host.exec([*RPM, *verb.split(), f"/root/{rpm.name}"], timeout_s=400)
     return result.stdout + result.stderr
 
 
@@ -135,8 +135,8 @@ def test_upgraded_downgraded_removed(cluster: FromRpm, rpms: dict[str, Path]) ->
         assert main_pid(active) != before
         wait_for(lambda: cluster.status(active).get("role") == "active", 60, "the new daemon adopted")
     (run,) = cluster.assert_alone()
-    assert time.monotonic_ns() - run.last_ns < NS_PER_S // 4
-    active.exec([*RPM, "-e", "acmd"], timeout_s=240)
+    assert time.monotonic_ns() - run.last_ns < 2 * NS_PER_S
+    active.exec([*RPM, "-e", "acmd"], timeout_s=400)
     cluster.wait_active(passive, 60)
     first, second = cluster.assert_alone()
     assert second.first_ns - first.last_ns < RELEASED_NS
