@@ -5,7 +5,7 @@ python -m tests.campaign --faults 40 --agent                  the same with a re
 python -m tests.campaign --only "storage errors"              one class, or one fault by its name
 python -m tests.campaign --hours 1 --sample                   a soak: what must stay flat is plotted
 python -m tests.campaign --list                               the catalogue
-python -m tests.campaign --report bench/out/campaign/*.jsonl  write docs/faults.md from results
+python -m tests.campaign --report RESULTS SAMPLES             write docs/faults.{json,md} and docs/soak.svg
 """
 
 from __future__ import annotations
@@ -98,15 +98,17 @@ def campaign(wish: argparse.Namespace) -> int:
             runner.sampled = sampler.take
         can = CAN_UML if wish.bed == "uml" else CAN
         sequence = choices(random.Random(wish.seed), can, wish.only, profile=wish.profile)
-        outcomes = runner.run(sequence, wish.faults, time.monotonic() + 3600 * wish.hours)
+        try:
+            outcomes = runner.run(sequence, wish.faults, time.monotonic() + 3600 * wish.hours)
+        finally:
+            if sampler is not None and sampler.file.exists():
+                print(f"plotted: {sampler.plot()}")
     violations = [outcome for outcome in outcomes if outcome.violation()]
     broken = [outcome for outcome in outcomes if not outcome.whole]
     print(
         f"{len(outcomes)} faults, {len(violations)} violations, {len(broken)} times not whole;",
         runner.results,
     )
-    if sampler is not None:
-        print(f"plotted: {sampler.plot()}")
     return int(bool(violations or broken))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.campaign.catalogue import FAULTS
+from tests.campaign.plot import chart
+from tests.campaign.sampling import quarters, read, series
 from tests.hosts.image import REPO
 
 SUMMARY = REPO / "docs/faults.json"
 PAGE = REPO / "docs/faults.md"
+PLOT = REPO / "docs/soak.svg"
 
 HEAD = """# Faults that were tried
 
@@ -27,7 +31,8 @@ fence agent. Apart from the documented limits below, the longest overlap of two 
 *Interruption* is the longest time without an acknowledged row that a client of the database saw, which
 writes all the time: with the database's own stop, start and recovery, and with what cut off the client.
 *Reset* is how often a host was reset or lost its power. *Not whole* is how often the cluster was not whole
-again within 90 s of the end of the fault.
+again within 90 s of the end of the fault. The machine had {processors} processors for all hosts, and a load
+of {load} (median) with what else ran on it: times are those of hosts that are short of processors.
 """
 
 LIMITS = """
@@ -44,6 +49,18 @@ From the cut to the first stamp of the service on the other host.
 | bed | profile | fence agent | times | median | worst |
 | --- | --- | --- | --- | --- | --- |"""
 
+SOAK = """
+## Soak
+
+{faults} faults in {minutes:.0f} minutes on one pair of hosts; sums over all of acmd's processes on a host.
+
+| | median of the first quarter | of the last quarter |
+| --- | --- | --- |
+{rows}
+
+![memory, descriptors, processes and files over time](soak.svg)
+"""
+
 COLUMNS = (
     "class", "fault", "bed", "times", "on the active", "overlap", "lost rows", "interruption, median",
     "worst", "failovers", "reset", "not whole",
@@ -53,9 +70,16 @@ COLUMNS = (
 def publish(results: Iterable[Path]) -> None:
     """Write both files. Without results only the page is written anew."""
     files = list(results)
-    if files:
-        lines = [json.loads(line) for file in files for line in file.read_text().splitlines()]
-        SUMMARY.write_text(json.dumps(summary(lines), indent=1) + "\n")
+    samples = [file for file in files if file.suffix == ".samples"]
+    outcomes = [file for file in files if file.suffix == ".jsonl"]
+    found = json.loads(SUMMARY.read_text()) if SUMMARY.exists() else {}
+    if outcomes:
+        lines = [json.loads(line) for file in outcomes for line in file.read_text().splitlines()]
+        found = {**summary(lines), "soak": found.get("soak")}
+    if samples:
+        found["soak"] = soak(read(samples[0]))
+        PLOT.write_text(chart("Soak with random faults", series(read(samples[0]))))
+    SUMMARY.write_text(json.dumps(found, indent=1) + "\n")
     PAGE.write_text(page(json.loads(SUMMARY.read_text())))
 
 
@@ -70,9 +94,21 @@ def summary(outcomes: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "faults": len(outcomes),
         "on_active": sum(outcome["side"] != "passive" for outcome in outcomes),
+        "processors": os.cpu_count(),
+        "load": statistics.median([outcome.get("load", 0.0) for outcome in outcomes]),
         "with_agent": sum(outcome["agent"] for outcome in outcomes),
         "takeover_after_power_loss": _takeovers(outcomes),
         "entries": [_entry(key, kinds[key]) for key in sorted(kinds)],
+    }
+
+
+def soak(samples: list[dict[str, object]]) -> dict[str, Any]:
+    """What was flat, and what was not."""
+    panels = series(samples)
+    return {
+        "faults": len(samples) // 2,
+        "minutes": max(x for panel in panels for curve in panel.curves.values() for x, _ in curve),
+        "panels": {panel.title: quarters(panel) for panel in panels},
     }
 
 
@@ -123,18 +159,27 @@ def page(found: dict[str, Any]) -> str:
         overlap_ns=max((entry["overlap_ns"] for entry in promised), default=0),
         lost=sum(entry["lost_rows"] for entry in promised),
     )
-    says = [
-        f"- {fault.name}: {words}." for fault in FAULTS if (words := _says(fault.protocol, fault.operator))
-    ]
+    says: dict[str, list[str]] = defaultdict(list)
+    for fault in FAULTS:
+        says[_says(fault.protocol, fault.operator)].append(fault.name)
+    promises = [f"- {words}: {', '.join(names)}" for words, names in says.items() if words]
     takeovers = [_takeover(entry) for entry in found["takeover_after_power_loss"]]
     return "\n".join(
         [
             *(head, *_table(promised)),
             *(LIMITS, *_table(limits), "", *map(_limit, limits)),
             *(TAKEOVER, *takeovers),
-            *("", "## What the protocol says", "", *says, ""),
+            *([_soak(found["soak"])] if found.get("soak") else []),
+            *("", "## What the protocol says", "", *promises, ""),
         ]
     )
+
+
+def _soak(found: dict[str, Any]) -> str:
+    rows = "\n".join(
+        f"| {title} | {one:.0f} | {other:.0f} |" for title, (one, other) in found["panels"].items()
+    )
+    return SOAK.format(faults=found["faults"], minutes=found["minutes"], rows=rows)
 
 
 def _says(protocol: str, operator: str) -> str:

@@ -56,6 +56,7 @@ class Outcome:
     fenced: list[str] = field(default_factory=list)
     waited: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    load: float = field(default_factory=lambda: round(os.getloadavg()[0], 1))  # of the whole machine
     at: float = field(default_factory=time.time)
 
     def violation(self) -> str:

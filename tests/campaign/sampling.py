@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -42,13 +43,26 @@ class Sampler:
 
     def plot(self) -> Path:
         """An SVG of all samples, beside them."""
-        samples = [json.loads(line) for line in self.file.read_text().splitlines()]
         target = self.file.with_suffix(".svg")
-        target.write_text(chart("Soak with random faults", _series(samples)))
+        target.write_text(chart("Soak with random faults", series(read(self.file))))
         return target
 
 
-def _series(samples: list[dict[str, object]]) -> list[Series]:
+def read(file: Path) -> list[dict[str, object]]:
+    """The samples of a file."""
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def quarters(panel: Series) -> tuple[float, float]:
+    """The medians of the first and of the last quarter of its time: alike when it is flat."""
+    points = sorted(point for curve in panel.curves.values() for point in curve)
+    quarter = max(1, len(points) // 4)
+    first, last = ([y for _, y in part] for part in (points[:quarter], points[-quarter:]))
+    return statistics.median(first), statistics.median(last)
+
+
+def series(samples: list[dict[str, object]]) -> list[Series]:
+    """What is plotted."""
     found = []
     for unit in UNITS:
         for key, unit_of in (("pss_kib", "KiB"), ("fds", "descriptors"), ("processes", "processes")):
