@@ -23,6 +23,7 @@ FULL_CHECK_EVERY = 10
 WAITS_KEPT = 12
 SLOW_S = 10.0
 SHOWS_S = 3.0
+COUNTS = 3
 NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
@@ -163,10 +164,18 @@ class Runner:
             ]
             outcome.acted_after_thaw_s = round(max(0, max(last, default=0) - scene.thawed_ns) / NS_PER_S, 4)
         if outcome.whole:
+            self.count_rows(place, outcome)
+
+    def count_rows(self, place: Place, outcome: Outcome) -> None:
+        """Look for all acknowledged rows, again when the database went away in between."""
+        for _ in range(COUNTS):
             try:
                 outcome.lost = place.lost_rows(outcome.number % FULL_CHECK_EVERY == 0)
-            except HostError as problem:
-                outcome.whole, outcome.lacking = False, f"rows cannot be counted: {problem}"
+                return
+            except (HostError, ValueError) as problem:
+                outcome.notes.append(f"rows could not be counted at once: {problem}"[:200])
+                outcome.lacking = self.until_whole(place)
+        outcome.whole, outcome.lacking = False, outcome.lacking or "the rows cannot be counted"
 
     def write(self, place: Place, outcome: Outcome) -> None:
         """A line of results; evidence where something is wrong."""
