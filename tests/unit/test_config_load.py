@@ -98,6 +98,7 @@ def test_a_whole_file() -> None:
         environment={"LANG": "C"},
         working_directory="/",
         data_directories=(),
+        writes_anywhere=True,
         probes=(),
         user="",
         log_file="",

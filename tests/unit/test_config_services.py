@@ -131,7 +131,7 @@ def test_a_reload_of_probes_is_refused_by_name() -> None:
     new = loaded(
         '[[service]]\nname = "web"\nkind = "systemd"\nunit = "x"\n[[service.probe]]\nkind = "mysql"\n'
     )
-    assert differences(old, new.config) == ([], ["service[web].probe", "service[web].unit"])
+    assert differences(old, new.config) == ([], ["service[web].unit", "service[web].probe[mysql]"])
 
 
 def test_a_directory_of_another_tier() -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from acmd.config.model_services import EVERYWHERE
 from acmd.config.positions import Path
 from acmd.config.presets import DATABASE_COPY, DATABASE_FILE, presets_of
 
 Origins = dict[Path, str]
+ADDRESS_AGENTS = {f"ocf:heartbeat:{name}" for name in ("IPaddr", "IPaddr2", "IPv6addr", "IPsrcaddr")}
+"""They write to no file system."""
 
 
 def fill_dependent(tree: dict[str, Any], origins: Origins) -> None:
@@ -32,7 +35,13 @@ def fill_dependent(tree: dict[str, Any], origins: Origins) -> None:
     fill("publish", "services_to_restart", names["ORCHESTRATOR"], "services")
     fill("interlock", "mysql", mysql_here, "services")
     fill("interlock", "port", database["port"], "database.port")
+    for number, table in enumerate(tree["service"]):
+        if table["data_directories"] is None:
+            anywhere = table["runs_on"] == "active" and table.get("agent") not in ADDRESS_AGENTS
+            table["data_directories"] = [EVERYWHERE] if anywhere else []
+            origins[("service", number, "data_directories")] = "runs_on"
     directories = [place for table in tree["service"] for place in table["data_directories"]]
+    directories = [place for place in directories if place != EVERYWHERE]
     fill("fitness", "directories", list(dict.fromkeys(directories)), "data_directories of services")
     for number, table in enumerate(tree["service"]):
         if table["critical"] is None:

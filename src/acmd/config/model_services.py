@@ -97,7 +97,8 @@ class _Service:
     start_timeout_s: float
     stop_timeout_s: float
     restart: RestartBudget
-    data_directories: tuple[str, ...]  # where it writes to network storage: synced before it counts as gone
+    data_directories: tuple[str, ...]  # where it writes to network storage: proven landed before it is gone
+    writes_anywhere: bool = False  # to which network storage it writes is not known
     probes: tuple[ProbeSettings, ...]
 
 
@@ -167,6 +168,8 @@ _PROBES: dict[str, Any] = {
     "mysql": MysqlProbe,
     "command": CommandProbe,
 }
+EVERYWHERE = "*"
+"""Among data_directories: every network file system that the host has mounted."""
 FILE_KEYS = {"units": "unit", "probes": "probe"}  # what has another name in the file
 _MODEL_KEYS = {key: name for name, key in FILE_KEYS.items()}
 
@@ -174,6 +177,9 @@ _MODEL_KEYS = {key: name for name, key in FILE_KEYS.items()}
 def service_of(table: Mapping[str, Any]) -> ServiceSettings:
     """A service out of its effective table: all values present."""
     values = {_MODEL_KEYS.get(key, key): value for key, value in tuples(table).items()}
+    places = values["data_directories"]
+    values["writes_anywhere"] = EVERYWHERE in places
+    values["data_directories"] = tuple(place for place in places if place != EVERYWHERE)
     values["restart"] = RestartBudget(**values["restart"])
     values["probes"] = tuple(probe_of(probe) for probe in values["probes"])
     service: ServiceSettings = _SERVICES[values["kind"]](**values)

@@ -16,6 +16,7 @@ from acmd.config.model import (
     default_state_dir,
     timing_of,
 )
+from acmd.config.model_services import EVERYWHERE
 from acmd.config.positions import Path
 from acmd.config.presets import Mistake
 from acmd.core.timing import NS_PER_S, PROFILES
@@ -209,7 +210,8 @@ def _places_of_service(number: int, table: Mapping[str, Any]) -> Iterator[tuple[
         if key in table:
             yield ((*path, key), table[key])
     for place in table["data_directories"]:
-        yield ((*path, "data_directories"), place)
+        if place != EVERYWHERE:
+            yield ((*path, "data_directories"), place)
     if "command" in table:
         yield ((*path, "command"), table["command"][0])
     for name, place in table.get("parameter_files", {}).items():

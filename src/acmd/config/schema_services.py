@@ -18,6 +18,7 @@ from acmd.config.values import (
     Agent,
     Argument,
     Command,
+    DataPlace,
     Duration,
     DurationOrZero,
     Environment,
@@ -90,10 +91,13 @@ class CommonTable(BaseModel):
         "timing.stop_budget_s "
         "at most.",
     )
-    data_directories: list[AbsolutePath] = option(
-        [],
-        "Directories on network storage that it writes to; not in the cluster's directory. Their file "
-        "systems are synced after it was stopped, before it counts as gone.",
+    data_directories: list[DataPlace] | None = option(
+        None,
+        "Directories on network storage that it writes to; not in the cluster's directory. After it was "
+        "stopped, it does not count as gone before their file systems are synced and their servers have "
+        'answered. []: it writes to none. ["*"]: it is not known to which; every network file system '
+        "that this host has mounted has to answer, but one for the cluster's directory alone.",
+        computed='["*"] for runs_on = "active" (not the agents of virtual addresses), else []',
         example=["/srv/data"],
     )
     restart: RestartTable = RestartTable()

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
+from acmd.config.model_services import EVERYWHERE
+
 NAME_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 NAME_LENGTH = 32
 PATH_LENGTH = 4095
@@ -167,6 +169,11 @@ NameOrNothing = Annotated[str, AfterValidator(_name_or_nothing)]
 AbsolutePath = Annotated[str, AfterValidator(_path), Field(json_schema_extra={"pattern": "^/"})]
 AbsolutePathOrNothing = Annotated[
     str, AfterValidator(_path_or_nothing), Field(json_schema_extra={"pattern": "^(/.*)?$"})
+]
+DataPlace = Annotated[
+    str,
+    AfterValidator(lambda value: value if value == EVERYWHERE else _path(value)),
+    Field(json_schema_extra={"pattern": r"^(/.*|\*)$"}),
 ]
 AddressOrNothing = Annotated[str, AfterValidator(_address_or_nothing)]
 Argument = Annotated[str, AfterValidator(_argument)]

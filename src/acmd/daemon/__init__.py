@@ -19,7 +19,7 @@ from acmd.core.decision import Decision
 from acmd.core.observation import Leave, Mode, Observation
 from acmd.core.state import State, initial_state
 from acmd.core.timing import NS_PER_S
-from acmd.daemon.building import fencing_of, guard_link, identity, with_reloadable
+from acmd.daemon.building import fencing_of, guard_link, identity, stop_limits_s, with_reloadable
 from acmd.daemon.chronicle import Chronicle
 from acmd.daemon.doors import Doors, about
 from acmd.daemon.guard_keeper import GuardKeeper
@@ -115,7 +115,7 @@ class Daemon:
         guard = guard_link(config, self.clock)
         keeping = await Keeping.make(config, self.clock, self.changed, self.wishes, again, self.log)
         self._keeping = keeping
-        me = identity(config, cluster, keeping.active)
+        me = identity(config, cluster, sum(stop_limits_s(config, keeping.active)))
         state = initial_state(me, self.clock.now(), runs.highest_epoch())
         fencing = fencing_of(config, self.clock, self.changed, self.log)
         board = BoardKeeper(

@@ -15,7 +15,6 @@ from acmd.core.state import FencingPolicy, Self
 from acmd.core.timing import NS_PER_S
 from acmd.daemon.guarding import release_settings, virtual_addresses
 from acmd.daemon.services import (
-    data_directories,
     gate_of,
     plan,
     service,
@@ -23,6 +22,7 @@ from acmd.daemon.services import (
     set_limits,
     stop_limit_s,
     units_of,
+    written,
 )
 from acmd.drivers.cluster_directory import ClusterFile
 from acmd.drivers.drain import FileSystemDrain
@@ -43,11 +43,10 @@ def stop_limits_s(config: Config, group: Group) -> list[float]:
     return [stop_limit_s(unit.service, entries[unit.service.name]) for unit in group.units]
 
 
-def identity(config: Config, cluster: ClusterFile, active: Group) -> Self:
-    """Who this node is, for one start of the daemon. Raises AcmdError."""
+def identity(config: Config, cluster: ClusterFile, stops_s: float) -> Self:
+    """Who this node is, for one start of the daemon. `stops_s`: how long stopping one by one may take."""
     timing = config.timing
     stops_ns = timing.stop_budget_ns + timing.kill_budget_ns  # what was killed may take that long to go
-    stops_s = sum(stop_limits_s(config, active))
     return Self(
         node=config.node.name,
         cluster_id=cluster.cluster_id,
@@ -78,7 +77,7 @@ async def group(
 ) -> Group:
     """The services that run on the active node, or on all. Raises AcmdError."""
     entries = [entry for entry in config.services if entry.runs_on == runs_on]
-    drain = FileSystemDrain(data_directories(config), config.timing.kill_budget_ns / NS_PER_S)
+    drain = FileSystemDrain(written(config), config.timing.kill_budget_ns / NS_PER_S)
     units = [
         Unit(
             await service(config, entry, bus, before_start),
@@ -155,7 +154,7 @@ def guard_settings(config: Config) -> dict[str, Any]:
         "reset_ns": timing.reset_deadline_ns,
         "lease_ns": timing.lease_duration_ns,
         "last_resort": guard.last_resort,
-        "sync": list(data_directories(config)),
+        "sync": list(written(config)),
         "cgroup": [group for group in groups if group],
         "unit": list(units),
         "address": list(virtual_addresses(config)),

@@ -144,7 +144,7 @@ async def _release(config: Config, epoch: int, runs: FileRunStore, log: Callable
         await _past_renewing(remembered, clock, timing.renew_deadline_ns)
         heartbeat = Heartbeat(
             World(clock, store, runs, guard, GuardedServices(guard), Nobody(), Nobody()),
-            initial_state(identity(config, cluster), clock.now(), runs.highest_epoch()),
+            initial_state(identity(config, cluster, stops_s=0.0), clock.now(), runs.highest_epoch()),
             changed,
             ending.seen,
             wishes,

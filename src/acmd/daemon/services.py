@@ -23,6 +23,7 @@ from acmd.drivers.scripts.action import Place
 from acmd.drivers.systemd import Gate, SystemdBus, SystemdUnit, gate, script_behind
 from acmd.drivers.systemd import SystemdService as UnitDriver
 from acmd.errors import ConfigError
+from acmd.guard import landed
 from acmd.ports import Service
 from acmd.tasks.supervision import Plan
 
@@ -78,9 +79,16 @@ def needs_bus(config: Config) -> bool:
 
 
 def data_directories(config: Config) -> tuple[str, ...]:
-    """What active-only services write to: synced before they count as gone."""
+    """What active-only services are known to write to."""
     active = (entry for entry in config.services if entry.runs_on == "active")
     return tuple(dict.fromkeys(path for entry in active for path in entry.data_directories))
+
+
+def written(config: Config) -> tuple[str, ...]:
+    """What has to have landed before active-only services count as gone, in the form of `guard.landed`."""
+    anywhere = any(entry.writes_anywhere for entry in config.services if entry.runs_on == "active")
+    unknown = (f"{landed.UNKNOWN}{config.cluster.directory}",) if anywhere else ()
+    return (*data_directories(config), *unknown)
 
 
 def services_group(config: Config, runs_on: str) -> str:

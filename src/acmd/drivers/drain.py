@@ -1,7 +1,8 @@
-"""Proof that what stopped services wrote has landed: syncfs of their file systems, in a process of its own.
+"""Proof that what stopped services wrote has landed, from a process of its own that can be given up.
 
-A killed process leaves requests in the kernel which land later; the services are not gone before
-their file systems were synced without an error.
+A process that ended, gracefully or not, may leave requests in the kernel which land later; the services are
+not gone before their file systems were synced without an error, and those of other hosts answered and had
+nothing outstanding (`guard.landed`).
 """
 
 from __future__ import annotations
@@ -10,28 +11,34 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
+from collections.abc import Callable
+
+from acmd.guard import landed
 
 
 class FileSystemDrain:
     """`ports.Drain` for the file systems that hold these paths; none: nothing to wait for."""
 
-    def __init__(self, paths: tuple[str, ...], limit_s: float) -> None:
+    def __init__(
+        self, paths: tuple[str, ...], limit_s: float, network: Callable[[], bool] = landed.network
+    ) -> None:
         self._paths = paths
+        self._network = network
         self._limit_s = limit_s
         self._hanging: asyncio.subprocess.Process | None = None
 
     async def drained(self) -> bool:
         """True when each was synced without error. One that hangs is left, and is asked no second time."""
-        if not self._paths:
-            return True
         if self._hanging is not None and self._hanging.returncode is None:
             return False
         try:
-            # coreutils' `sync -f` is syncfs(2); a worker that sleeps uninterruptibly cannot be ended.
+            proof = self._proof()
+            if not proof:
+                return True
+            # A worker that sleeps uninterruptibly cannot be ended.
             process = await asyncio.create_subprocess_exec(
-                "sync",
-                "-f",
-                *self._paths,
+                *proof,
                 cwd="/",
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
@@ -50,3 +57,10 @@ class FileSystemDrain:
             return False
         self._hanging = None
         return status == 0
+
+    def _proof(self) -> tuple[str, ...]:
+        """The program whose end with 0 proves it; none where there is nothing to prove. Raises OSError."""
+        if self._paths and self._network():
+            return (sys.executable, "-I", "-S", landed.__file__, *self._paths)
+        local = [path for path in self._paths if not path.startswith(landed.UNKNOWN)]
+        return ("sync", "-f", *local) if local else ()  # coreutils' `sync -f` is syncfs(2)

@@ -1,4 +1,4 @@
-"""Services that an operator keeps stopped or paused: a small file in the run directory, gone with the boot."""
+"""Services that an operator keeps stopped or paused: a small file in the run directory, until the reboot."""
 
 from __future__ import annotations
 

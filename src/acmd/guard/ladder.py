@@ -6,9 +6,8 @@ import os
 import time
 from collections.abc import Callable
 
-from acmd.guard import addresses, cgroups, processes
+from acmd.guard import addresses, cgroups, landed, processes
 from acmd.guard.jobs import UnitJobs
-from acmd.guard.system import syncfs
 
 SYNC_LIMIT_NS = 5_000_000_000  # a sync that has not returned by then is given up, and another one tried
 SYNC_PAUSE_NS = 200_000_000
@@ -130,10 +129,10 @@ class Ladder:
 
 
 class Drain:
-    """The file systems of services, synced in a worker process that can be given up.
+    """Proof that what services wrote has landed (`landed`), from a worker process that can be given up.
 
-    `done` holds from a sync that began after everything was seen gone and returned without an
-    error, up to the next sign of life. With no paths there is nothing to wait for.
+    `done` holds from a proof that began after everything was seen gone, up to the next sign of life. With
+    no paths there is nothing to wait for.
     """
 
     def __init__(self, paths: tuple[str, ...]) -> None:
@@ -200,14 +199,11 @@ class Drain:
 
 
 def _work(paths: tuple[str, ...]) -> None:
-    """In the worker: sync each file system, exit with the errno of the first failure."""
+    """In the worker: exit with 0 once all has landed, with the errno of the first failure otherwise."""
     code = 1
     try:
         os.closerange(3, 65536)  # clients must not see this process hold their connection
-        for path in paths:
-            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            syncfs(handle)
-            os.close(handle)
+        landed.prove(paths)
         code = 0
     except OSError as problem:
         code = min(problem.errno or 1, 127)
