@@ -93,7 +93,8 @@ def upgrade(scene: Scene) -> None:
     scene.target.push(WHEEL + wheel.name, wheel.read_bytes())
     scene.shell(
         "/opt/acmd/venv/bin/python -m pip install -q --no-index --no-deps --force-reinstall "
-        f"{WHEEL}{wheel.name} && systemctl restart acmd",
+        # Synced, as a package manager does: the next fault may take the disk's cache.
+        f"{WHEEL}{wheel.name} && sync -f /opt && systemctl restart acmd",
         timeout_s=60,
     )
 
