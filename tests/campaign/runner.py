@@ -8,6 +8,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ WAITS_KEPT = 12
 SLOW_S = 10.0
 SHOWS_S = 3.0
 COUNTS = 3
+PLACES = 3
 NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
@@ -86,7 +88,7 @@ class Runner:
         """So many faults, or until `until` (time.monotonic). Stops early at a violation."""
         outcomes: list[Outcome] = []
         while len(outcomes) < faults and time.monotonic() < until:
-            with self.make() as place:
+            with self.new_place() as place:
                 self.say(f"a new place: {place.kind}, {place.profile}, agent {place.agent}, {place.bed.name}")
                 while len(outcomes) < faults and time.monotonic() < until:
                     outcome = self.one(place, next(sequence), len(outcomes) + 1)
@@ -96,6 +98,21 @@ class Runner:
                     if not outcome.whole or outcome.limit or outcome.violation():
                         break
         return outcomes
+
+    @contextmanager
+    def new_place(self) -> Iterator[Place]:
+        """Hosts with everything up; made again when a busy machine was too slow for it."""
+        with ExitStack() as stack:
+            yield self._enter(stack, PLACES - 1)
+
+    def _enter(self, stack: ExitStack, tries_left: int) -> Place:
+        try:
+            return stack.enter_context(self.make())
+        except (AssertionError, HostError) as problem:
+            self.say(f"a place that did not come up, {tries_left} tries left: {str(problem)[:300]}")
+            if not tries_left:
+                raise
+        return self._enter(stack, tries_left - 1)
 
     def one(self, place: Place, choice: Choice, number: int) -> Outcome:
         """One fault from a whole cluster to a whole cluster, judged and written down."""
