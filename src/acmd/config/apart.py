@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -18,6 +20,7 @@ from acmd.config.model import Config, build
 from acmd.config.problems import ConfigRefused, Problem
 from acmd.errors import ConfigError
 
+START_LIMIT_S = 30.0
 LOAD_LIMIT_S = 20.0
 EXAMINE_LIMIT_S = 10.0
 _LAST_WAIT_S = 0.5
@@ -65,7 +68,10 @@ def _problems(answer: dict[str, Any] | None, config: Config, limit_s: float) -> 
 
 
 def _ask(arguments: list[str], limit_s: float) -> dict[str, Any] | None:
-    """What the process prints, or None at the limit. It is killed then, and not waited for."""
+    """What the process prints, or None at the limit. It is killed then, and not waited for.
+
+    `limit_s` counts from its first sign: on a busy host, starting takes long and says nothing of the storage.
+    """
     environment = dict(os.environ)
     environment.pop("NOTIFY_SOCKET", None)  # it must not speak to systemd in the daemon's place
     environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
@@ -77,16 +83,35 @@ def _ask(arguments: list[str], limit_s: float) -> dict[str, Any] | None:
         env=environment,
         start_new_session=True,
     )
-    try:
-        output, _ = child.communicate(timeout=limit_s)
-    except subprocess.TimeoutExpired:
+    output = _listen(child, limit_s)
+    if output is None:
         child.kill()
         _give_up(child)
         return None
-    if child.returncode != 0:
-        raise RuntimeError(f"the process that loads the configuration ended with {child.returncode}")
+    child.stdout.close()  # type: ignore[union-attr]
+    code = child.wait()  # it has closed its end, so it is about to go
+    if code != 0:
+        raise RuntimeError(f"the process that loads the configuration ended with {code}")
     answer: dict[str, Any] = json.loads(output)
     return answer
+
+
+def _listen(child: subprocess.Popen[bytes], limit_s: float) -> bytes | None:
+    """All that it prints, or None when its start, or what follows, takes too long."""
+    pipe = child.stdout
+    if pipe is None:
+        raise RuntimeError("a child without a pipe")
+    output, deadline, started = b"", time.monotonic() + START_LIMIT_S, False
+    while True:
+        left_s = max(0.0, deadline - time.monotonic())
+        if not select.select([pipe], [], [], left_s)[0]:
+            return None
+        piece = os.read(pipe.fileno(), 65536)
+        if not piece:
+            return output
+        output += piece
+        if not started:
+            started, deadline = True, time.monotonic() + limit_s
 
 
 def _give_up(child: subprocess.Popen[bytes]) -> None:
@@ -107,6 +132,8 @@ def main(arguments: list[str]) -> int:
 
     file, *options = arguments
     host = this_host()
+    sys.stdout.write("\n")
+    sys.stdout.flush()  # the sign: from here on only files and storage can take long
     answer: dict[str, Any] = {"file": file, "tree": {}, "problems": []}
     try:
         loaded = load_with_origins(file, host=host)
