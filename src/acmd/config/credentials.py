@@ -99,7 +99,7 @@ def _value(text: str) -> str:
     text = text.strip()
     if text[:1] and text[0] in _QUOTES:
         end = text.find(text[0], 1)
-        while end > 0 and text[end - 1] == "\\":
+        while end > 0 and (end - len(text[:end].rstrip("\\"))) % 2:  # an odd number: the quote is escaped
             end = text.find(text[0], end + 1)
         text = text[1:end] if end > 0 else text[1:]
     else:

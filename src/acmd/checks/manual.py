@@ -1,0 +1,46 @@
+"""The page about the checks, made of the registry: `python -m acmd.checks.manual > docs/check.md`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from acmd.checks.registry import ALL, GROUPS
+
+HEAD = """\
+# The sanity check
+
+`acmd check` looks at this host and says what is wrong and what to do about it. `acmctl -s` is the same.
+This page is made from the checks themselves (`python -m acmd.checks.manual > docs/check.md`).
+
+- `OK` is fine. `KO` has to be mended. `WARN` may be meant so, or cannot be known from here.
+- Below each `WARN` and `KO` stands what to do.
+- The exit code is 1 if anything is KO, else 0.
+- `--group NAME` looks at one group, `--json` is for machines.
+- `--pre-install` needs no configuration: only the checks that are marked with *.
+- `--fix` offers the changes that are safe, shows each one and asks; `--yes` does not ask.
+- Run it as root, on each node. What only root can see is a WARN for others.
+- Programs and storage are asked with a limit: dead storage is a KO, not a check that hangs.
+"""
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield HEAD.rstrip()
+    for group, title in GROUPS.items():
+        yield ""
+        yield f"## {title[0].upper()}{title[1:]} (`--group {group}`)"
+        yield ""
+        yield "| check | what is looked at |"
+        yield "| --- | --- |"
+        for check in ALL:
+            if check.group == group:
+                yield f"| `{check.id}`{'' if check.configured else ' *'} | {check.about} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
