@@ -39,6 +39,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "timing": ("acmd.cli.timing", "change the cluster's timing, step by step"),
     "config": ("acmd.cli.config", "check, show and describe the configuration"),
     "init": ("acmd.cli.init", "make a new cluster in its directory on shared storage"),
+    "migrate": ("acmd.cli.migrate", "from ACM to acmd on this node, and back"),
+    "setup": ("acmd.cli.setup", "the first configuration of a host without ACM"),
     "run": ("acmd.cli.run", "the daemon, in the foreground"),
     "guard": ("acmd.cli.guard_unit", "the guard, for its unit"),
     "demo": ("acmd.cli.demo", "two nodes on this machine fail over before your eyes"),
@@ -93,25 +95,17 @@ def _main(arguments: list[str], commands: Mapping[str, tuple[str, str]]) -> int:
         name = arguments[at]
         if name not in commands:
             top.error(f"there is no command {name!r}{_nearest(name, commands)}")
-        command, parser = command_parser(name, commands, general.config)
+        module, help_line = commands[name]
+        command = cast(Command, importlib.import_module(module))
+        parser = Parser(prog=f"acmd {name}", description=help_line, epilog=_EXIT_CODES, allow_abbrev=False)
+        _add_config(parser, default=general.config)
+        command.add_arguments(parser)
         args = parser.parse_args(arguments[at + 1 :])
     except SystemExit as done:  # argparse has printed --help or --version
         return int(done.code or 0)
     code = command.run(args)
     sys.stdout.flush()
     return code
-
-
-def command_parser(
-    name: str, commands: Mapping[str, tuple[str, str]] = COMMANDS, config: str = DEFAULT_FILE
-) -> tuple[Command, Parser]:
-    """A command's module and the parser of its arguments; manuals and completions are made of these."""
-    module, help_line = commands[name]
-    command = cast(Command, importlib.import_module(module))
-    parser = Parser(prog=f"acmd {name}", description=help_line, epilog=_EXIT_CODES, allow_abbrev=False)
-    _add_config(parser, default=config)
-    command.add_arguments(parser)
-    return command, parser
 
 
 def _command_at(arguments: list[str]) -> int:

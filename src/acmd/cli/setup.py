@@ -1,0 +1,113 @@
+"""`acmd setup`: the first configuration of a host without ACM, asked for or given by options."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+from pathlib import Path
+
+from acmd.cli import OK
+from acmd.config.apart import load_apart
+from acmd.config.defaults import DEFAULT_DIRECTORY, default_node_name
+from acmd.config.host import this_host
+from acmd.config.presets import PRESETS
+from acmd.config.problems import toml
+from acmd.core.timing import PROFILES
+from acmd.errors import AcmdError, UsageError
+from acmd.migrate.originals import replace
+
+MODE = 0o640
+NOT_OFFERED = ("127.", "::1", "fe80:", "169.254.")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Each answer as an option; what is missing is asked for on a terminal."""
+    parser.add_argument("--name", help="of this node (else the host's name)")
+    parser.add_argument("--address", help="this host's own IP address")
+    parser.add_argument("--directory", help=f"on shared storage (else {DEFAULT_DIRECTORY})")
+    parser.add_argument("--services", metavar="A,B", help=f"presets out of {', '.join(PRESETS)}; empty: none")
+    parser.add_argument("--profile", choices=sorted(PROFILES), help="timing (else standard)")
+    parser.add_argument("--init", action="store_true", help="make the cluster too: once, on one node")
+    parser.add_argument("--yes", action="store_true", help="take what is proposed, ask nothing")
+    parser.add_argument("--force", action="store_true", help="replace a configuration; the old one is kept")
+    parser.add_argument("--no-check", action="store_true", help="do not run `acmd check` at the end")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write it, load it, check it. Raises AcmdError; a configuration that is refused is not left behind."""
+    file = Path(args.config)
+    if file.exists() and not args.force:
+        raise AcmdError(f"{file} is there already", "edit it, or add --force; the old one is kept then")
+    if not args.yes and not sys.stdin.isatty():
+        raise UsageError("setup: nobody can answer here", "add --yes, with options for what is not proposed")
+    text = _text(args)
+    _put(file, text)
+    print(f"written: {file}")
+    if args.init:
+        from acmd.cli import init
+
+        init.run(args)
+    if args.no_check:
+        return OK
+    from acmd.cli.main import main
+
+    return main(["--config", args.config, "check"])
+
+
+def _text(args: argparse.Namespace) -> str:
+    offered = [one for one in sorted(this_host().addresses) if not one.startswith(NOT_OFFERED)]
+    if args.yes and args.address is None and len(offered) > 1:
+        raise UsageError(
+            f"setup: this host has several addresses: {', '.join(offered)}", "name one: --address"
+        )
+    name = _answer(args, "name", default_node_name(socket.gethostname()), "name of this node")
+    address = _answer(args, "address", offered[0] if offered else "", f"own address ({', '.join(offered)})")
+    directory = _answer(args, "directory", DEFAULT_DIRECTORY, "directory on shared storage")
+    services = _answer(args, "services", ",".join(_installed()), f"services of {', '.join(PRESETS)}")
+    profile = _answer(args, "profile", "standard", f"timing of {', '.join(PROFILES)}")
+    names = [one.strip().upper() for one in services.split(",") if one.strip()]
+    return (
+        "# Written by `acmd setup`. `acmd config defaults` prints every option.\n"
+        f"services = {toml(names)}\n\n"
+        f"[cluster]\ndirectory = {toml(directory)}\n\n"
+        f"[node]\nname = {toml(name)}\naddress = {toml(address)}\n\n"
+        f"[timing]\nprofile = {toml(profile)}\n"
+    )
+
+
+def _answer(args: argparse.Namespace, key: str, proposed: str, question: str) -> str:
+    given = getattr(args, key)
+    if given is not None:
+        return str(given)
+    if args.yes:
+        return proposed
+    return input(f"{question} [{proposed}]: ").strip() or proposed
+
+
+def _installed() -> list[str]:
+    """The presets of which a unit, or a script of init's, is on this host."""
+    places = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
+    found = []
+    for name, values in PRESETS.items():
+        paths = [f"{place}/{unit}" for unit in values["unit"] for place in places]
+        paths += [f"/etc/init.d/{unit.removesuffix('.service')}" for unit in values["unit"]]
+        if any(os.path.exists(path) for path in paths):
+            found.append(name)
+    return found
+
+
+def _put(file: Path, text: str) -> None:
+    """A draft is loaded first: what is refused never takes the configuration's place."""
+    draft = file.with_name(f"{file.name}.draft")
+    user, group = os.geteuid(), os.getegid()
+    replace(draft, text.encode(), MODE, user, group)
+    try:
+        load_apart(str(draft))
+    finally:
+        draft.unlink()
+    if file.exists():
+        replace(file.with_name(f"{file.name}.old"), file.read_bytes(), MODE, user, group)
+        print(f"kept: {file}.old")
+    replace(file, text.encode(), MODE, user, group)
