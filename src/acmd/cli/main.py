@@ -95,17 +95,25 @@ def _main(arguments: list[str], commands: Mapping[str, tuple[str, str]]) -> int:
         name = arguments[at]
         if name not in commands:
             top.error(f"there is no command {name!r}{_nearest(name, commands)}")
-        module, help_line = commands[name]
-        command = cast(Command, importlib.import_module(module))
-        parser = Parser(prog=f"acmd {name}", description=help_line, epilog=_EXIT_CODES, allow_abbrev=False)
-        _add_config(parser, default=general.config)
-        command.add_arguments(parser)
+        command, parser = command_parser(name, commands, general.config)
         args = parser.parse_args(arguments[at + 1 :])
     except SystemExit as done:  # argparse has printed --help or --version
         return int(done.code or 0)
     code = command.run(args)
     sys.stdout.flush()
     return code
+
+
+def command_parser(
+    name: str, commands: Mapping[str, tuple[str, str]] = COMMANDS, config: str = DEFAULT_FILE
+) -> tuple[Command, Parser]:
+    """A command's module and the parser of its arguments; manuals and completions are made of these."""
+    module, help_line = commands[name]
+    command = cast(Command, importlib.import_module(module))
+    parser = Parser(prog=f"acmd {name}", description=help_line, epilog=_EXIT_CODES, allow_abbrev=False)
+    _add_config(parser, default=config)
+    command.add_arguments(parser)
+    return command, parser
 
 
 def _command_at(arguments: list[str]) -> int:
