@@ -272,9 +272,7 @@ def test_logs_that_go_nowhere(tmp_path: Path) -> None:
     found = [*logs.rule(subject), *logs.rotation(subject), *logs.not_twice(subject), *logs.arrives(subject)]
     assert levels(found) == ["KO", "KO", "WARN", "KO"]
     assert "nobody takes a line" in found[-1].what
-
-
-# ---------------------------------------------------------------- MySQL
+    assert levels(logs.rotation(Subject(root=tmp_path / "without-rsyslog"))) == []
 
 
 def test_a_database_yml_that_is_not_there(tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""`acmd check` and `acmctl` on hosts with a real systemd: what is broken is named, and only that."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.hosts.bed import Bed
+from tests.hosts.cluster import ACMD, Cluster
+from tests.hosts.host import Host
+
+CRON = "/etc/cron.d/acm"
+
+
+def found(host: Host, group: str) -> dict[str, list[str]]:
+    """What each check of a group says there: level and sentence."""
+    said: dict[str, Any] = json.loads(
+        host.exec([ACMD, "check", "--json", "--group", group], check=False).stdout
+    )
+    rows: dict[str, list[str]] = {}
+    for row in said["findings"]:
+        assert row["remedy"] or row["level"] == "OK", row
+        rows.setdefault(row["check"], []).append(f"{row['level']} {row['what']}")
+    return rows
+
+
+def test_what_is_broken_is_named(pair: Bed) -> None:
+    """A line of ACM's in a crontab is a KO with its place until it is gone; all nodes are heard and fit."""
+    cluster = Cluster(pair)
+    active, passive = cluster.start()
+    cluster.wait_active(active)
+    assert found(active, "cluster")["nodes"] == [f"OK {passive.name} is heard and fit"]
+    assert found(active, "acm")["acm-cron"] == ["OK no crontab starts ACM"]
+    active.exec(["sh", "-c", f"echo '* * * * * root /opt/aspera/acm/bin/acm4orchestrator' > {CRON}"])
+    assert found(active, "acm")["acm-cron"] == [f"KO {CRON}, line 1 still starts ACM each minute"]
+    active.exec(["rm", CRON])
+    assert found(active, "acm")["acm-cron"] == ["OK no crontab starts ACM"]
+    passive.exec(["systemctl", "stop", "acmd"])
+    assert "WARN the daemon does not run here" in found(passive, "cluster")["nodes"][0]
+    cluster.assert_alone()
