@@ -17,7 +17,7 @@ from acmd.cli.roff import escape, inline, page
 from acmd.errors import AcmdError
 from tests.tree import ROOT, tracked
 
-PAGES = ("docs/man/acmd.8", "docs/man/acmd.toml.5")
+PAGES = ("docs/man/acmd.8", "docs/man/acmctl.8", "docs/man/acmd.toml.5")
 LIMIT_S = 60
 FENCE = re.compile(r"^```(?:sh|console)?\n(.*?)^```", re.DOTALL | re.MULTILINE)
 INLINE = re.compile(r"`(acmd [^`\n]+)`")

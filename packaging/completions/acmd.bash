@@ -12,13 +12,14 @@ _acmd() {
     done
     case "$command $before" in
         "check --group") mapfile -t COMPREPLY < <(compgen -W "acm cluster daemon database host logging storage" -- "$current"); return ;;
+        "setup --profile") mapfile -t COMPREPLY < <(compgen -W "fast patient standard" -- "$current"); return ;;
     esac
     case "$before" in
         --config | --output | -c | -o) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-        --node | --reason | --since | --timeout | --to | --until | -n) return ;;
+        --address | --directory | --name | --node | --reason | --root | --services | --since | --timeout | --to | --until | -n) return ;;
     esac
     case "$command" in
-        "") words="status switchover disable enable history events logs report check detach service nodes forget fence confirm-off clear-hold-down interlock timing config init run guard demo --config --help --version" ;;
+        "") words="status switchover disable enable history events logs report check detach service nodes forget fence confirm-off clear-hold-down interlock timing config init migrate setup run guard demo --config --help --version" ;;
         status) words="--help --config --schema --json --watch" ;;
         switchover) words="--help --config --to --reason --timeout --json" ;;
         disable) words="--help --config --node --all --reason --force --until --timeout --json" ;;
@@ -39,6 +40,8 @@ _acmd() {
         timing) words="--help --config --apply --yes --json" ;;
         config) words="check show defaults schema --help --json --config" ;;
         init) words="--help --config" ;;
+        migrate) words="--help --config --plan --apply --undo --root --force --json" ;;
+        setup) words="--help --config --name --address --directory --services --profile --init --yes --force --no-check" ;;
         run) words="--help --config" ;;
         guard) words="run release --help --config" ;;
         demo) words="--help --config --plain --keep --short" ;;

@@ -46,18 +46,19 @@ class Usage:
 def grammar(commands: Mapping[str, tuple[str, str]] = COMMANDS) -> list[Usage]:
     """Every command, in the order of the help text."""
     return [
-        _usage(name, help_line, command_parser(name, commands)[1])
+        usage_of(name, help_line, command_parser(name, commands)[1])
         for name, (_, help_line) in commands.items()
     ]
 
 
-def _usage(name: str, about: str, parser: argparse.ArgumentParser) -> Usage:
+def usage_of(name: str, about: str, parser: argparse.ArgumentParser) -> Usage:
+    """What one parser takes."""
     arguments: list[Argument] = []
     actions: list[Usage] = []
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             help_lines = {choice.dest: choice.help or "" for choice in action._choices_actions}
-            actions += [_usage(word, help_lines.get(word, ""), sub) for word, sub in action.choices.items()]
+            actions += [usage_of(word, help_lines.get(word, ""), sub) for word, sub in action.choices.items()]
         elif action.help != argparse.SUPPRESS:
             arguments.append(_argument(parser, action))
     return Usage(name, about, _synopsis(parser), tuple(arguments), tuple(actions))

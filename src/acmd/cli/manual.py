@@ -10,8 +10,9 @@ import re
 import sys
 from pathlib import Path
 
+from acmd.cli import acmctl
 from acmd.cli.completion import bash, fish, zsh
-from acmd.cli.grammar import Argument, Usage, grammar
+from acmd.cli.grammar import Argument, Usage, grammar, usage_of
 from acmd.cli.roff import page
 from acmd.config.manual import reference_page
 
@@ -109,7 +110,38 @@ acmd confirm-off a --reason "power button, 03:10"
 
 ## SEE ALSO
 
-`acmd.toml`(5), `systemctl`(1), `journalctl`(1)
+`acmd.toml`(5), `acmctl`(8), `systemctl`(1), `journalctl`(1)
+"""
+
+_ACMCTL = """\
+## NAME
+
+acmctl - ACM's command for acmd
+
+## SYNOPSIS
+
+{synopsis}
+
+## DESCRIPTION
+
+ACM's options and ACM's shape of output, for people and scripts that know those. Each option is one of acmd's
+commands; what it does, and what it refuses, is the same. Exactly one of ACM's options has to be given.
+
+## OPTIONS
+
+{options}
+
+## EXIT STATUS
+
+As of `acmd`(8).
+
+## FILES
+
+- `/etc/acmd/acmd.toml`: the configuration, see `acmd.toml`(5).
+
+## SEE ALSO
+
+`acmd`(8), `acmd.toml`(5)
 """
 
 
@@ -119,13 +151,22 @@ def acmd_page() -> str:
     return page("acmd", 8, _MANUAL, "\n".join([_BEFORE, *parts, _AFTER]))
 
 
+def acmctl_page() -> str:
+    """acmctl(8): ACM's options."""
+    usage = usage_of("acmctl", "", acmctl.parser())
+    options = [f"- **{_shown(option)}**: {option.about}" for option in usage.options]
+    return page("acmctl", 8, _MANUAL, _ACMCTL.format(synopsis=usage.synopsis, options="\n".join(options)))
+
+
 def toml_page() -> str:
     """acmd.toml(5): the reference of the configuration, with the sections that a manual page has."""
     text = reference_page().partition("\n\n")[2].partition("\n\n")[2]
     text = re.sub(r"^(#+) ", r"#\1 ", text, flags=re.MULTILINE)
     head = "## NAME\n\nacmd.toml - configuration of acmd\n\n## DESCRIPTION\n\n"
     files = "## FILES\n\n- `/etc/acmd/acmd.toml`: the configuration, where nothing else is named\n\n"
-    return page("acmd.toml", 5, "File formats", f"{head}{text}\n{files}## SEE ALSO\n\n`acmd`(8)\n")
+    return page(
+        "acmd.toml", 5, "File formats", f"{head}{text}\n{files}## SEE ALSO\n\n`acmd`(8), `acmctl`(8)\n"
+    )
 
 
 def _command(usage: Usage, level: str = "###") -> str:
@@ -147,6 +188,7 @@ def generated() -> dict[str, str]:
     commands = grammar()
     return {
         "docs/man/acmd.8": acmd_page(),
+        "docs/man/acmctl.8": acmctl_page(),
         "docs/man/acmd.toml.5": toml_page(),
         "packaging/completions/acmd.bash": bash(commands),
         "packaging/completions/_acmd": zsh(commands),
