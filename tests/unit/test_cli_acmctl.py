@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,24 @@ def test_help_and_version(option: str, word: str, capsys: pytest.CaptureFixture[
     """On standard output, with 0."""
     assert main([option]) == 0
     assert word in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_backup_from_the_active_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without DIR it goes below the state directory; the line says where it is."""
+    client = tmp_path / "bin" / "mariadb-dump"
+    client.parent.mkdir()
+    client.write_text("#!/bin/sh\necho '-- Dump completed'\n")
+    client.chmod(0o700)
+    monkeypatch.setenv("PATH", str(client.parent), prepend=":")
+    login = tmp_path / "d.yml"
+    login.write_text("production:\n  username: rails\n  password: x\n  database: shop\n")
+    login.chmod(0o600)
+    file = configuration(tmp_path)
+    file.write_text(f'{file.read_text()}[database]\nfile = "{login}"\n')
+    with daemon(tmp_path, snapshot()):
+        assert main(["-c", str(file), "-b"]) == 0
+    (made,) = (tmp_path / "state" / "backup").glob("*/mysql.sql.gz")
+    assert f"OK   MySQL was backed up to {made}" in capsys.readouterr().out
