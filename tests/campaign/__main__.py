@@ -50,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--go-on", action="store_true", help="do not stop at a violation")
     made.add_argument("--list", action="store_true")
     made.add_argument("--report", nargs="*", type=Path, metavar="RESULTS")
+    made.add_argument("--remark", action="append", default=[], help="for the report's reader")
     return made
 
 
@@ -64,7 +65,7 @@ def main() -> int:
             )
         return 0
     if wish.report is not None:
-        report.publish(wish.report)
+        report.publish(wish.report, wish.remark)
         return 0
     lack = missing_needs() or ("" if faultfs_available() else "needs the Python package pyfuse3")
     if lack:
