@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pymysql
 import pytest
 
+from acmd.checks.database import _tables
+from acmd.checks.finding import Level
 from acmd.config.credentials import read_defaults_file
 from acmd.drivers.mysql_dump import DATED, FILE, Source, back_up, options_file
 from acmd.errors import AcmdError
@@ -176,3 +179,22 @@ def test_a_directory_that_cannot_be_made(client: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(AcmdError, match=r"file/b failed: not a directory"):
         back_up(SOURCE, tmp_path / "file" / "b", 2, 60.0, str(client))
+
+
+def test_tables_that_are_not_innodb(server: Source) -> None:
+    """The sanity check names each with its engine, and is content once it is changed."""
+    socket = Path(server.socket)
+    _sql(socket, "create table shop.old (a int) engine=MyISAM")
+    with pymysql.connect(
+        unix_socket=server.socket, user=server.user, password=server.password.encode()
+    ) as connection:
+        (found,) = _tables(connection)
+    assert (found.level, found.what) == (
+        Level.KO,
+        "table shop.old is MyISAM, not InnoDB: a power loss can break it",
+    )
+    _sql(socket, found.remedy)
+    with pymysql.connect(
+        unix_socket=server.socket, user=server.user, password=server.password.encode()
+    ) as connection:
+        assert [found.what for found in _tables(connection)] == ["all tables are InnoDB"]

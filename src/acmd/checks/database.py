@@ -93,7 +93,7 @@ def _connect(subject: Subject, login: Login) -> Connection[Any] | Finding:
             host=host,
             port=port,
             user=login.user,
-            password=login.password,
+            password=login.password.encode(),  # PyMySQL would take text for Latin-1
             connect_timeout=CONNECT_LIMIT_S,
             read_timeout=CONNECT_LIMIT_S,
             write_timeout=CONNECT_LIMIT_S,

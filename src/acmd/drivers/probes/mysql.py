@@ -154,7 +154,7 @@ def _ask(sock: socket.socket, login: MysqlLogin) -> dict[str, Any]:
     kind = _LocalConnection if login.socket_path else _Connection
     connection = kind(
         user=NOBODY if login.lacks else login.user,
-        password="" if login.lacks else login.password,
+        password=b"" if login.lacks else login.password.encode(),  # PyMySQL would take text for Latin-1
         host=login.host,
         database=login.database or None,
         charset="utf8mb4",
