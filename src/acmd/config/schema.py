@@ -151,8 +151,8 @@ class FencingSection(BaseModel):
     )
     agent: CommandOrNothing = option(
         [],
-        "Program and arguments; it gets the other node's name as last argument, and exits with 0 "
-        "only when that "
+        "Program and arguments. As agents of the ClusterLabs API do, it reads options from its standard "
+        "input, `action=off` and `plug=NAME` with the other node's name, and exits with 0 only when that "
         "host is off or was reset. Pass credentials by file, not as arguments.",
         example=["/usr/local/sbin/fence-host", "--config", "/etc/acmd/fence.conf"],
     )
