@@ -75,7 +75,7 @@ def test_a_reload_changes_the_limits_of_probes() -> None:
 
 def test_a_reload_changes_the_limits_of_agents() -> None:
     """Those that acmd keeps itself; an agent's parameters need a restart."""
-    head = "[[service]]\nname = \"ip\"\nkind = \"ocf\"\n"
+    head = '[[service]]\nname = "ip"\nkind = "ocf"\n'
     text = head + 'agent = "ocf:heartbeat:IPaddr2"\nparameters = {{ ip = "{}" }}\n'
     old = loaded(text.format("192.0.2.20")).config
     limits = "monitor_timeout_s = 3\nmonitor_interval_s = 2\nstop_timeout_s = 4\n"

@@ -175,5 +175,6 @@ def test_positions_of_the_whole_example() -> None:
     found = positions(text)
     raw = tomllib.loads(text)
     wanted = {path for path in keys(raw) if not set(path[:-1]) & FREE}
-    assert {path for path in wanted if path not in found} <= {("service",), ("service", 0, "probe"), ("hook",)}
+    tables = {("service",), ("service", 0, "probe"), ("hook",)}
+    assert {path for path in wanted if path not in found} <= tables
     assert set(found) <= wanted

@@ -18,6 +18,7 @@ import struct
 import subprocess
 import threading
 import time
+from typing import Any
 
 PORT = 7007
 CLOCK_SERVER = ("10.98.0.254", 7008)
@@ -45,13 +46,14 @@ def offset_ns() -> int:
     return best[1]
 
 
-def receive(connection: socket.socket) -> dict:
+def receive(connection: socket.socket) -> dict[str, Any]:
     """One request; EOFError when the other end is gone."""
     with connection.makefile("rb") as stream:
         head = stream.read(4)
         if len(head) < 4:
             raise EOFError
-        return json.loads(stream.read(struct.unpack(">I", head)[0]))
+        request: dict[str, Any] = json.loads(stream.read(struct.unpack(">I", head)[0]))
+        return request
 
 
 def serve(connection: socket.socket) -> None:
@@ -69,7 +71,7 @@ def serve(connection: socket.socket) -> None:
             return
 
 
-def execute(connection: socket.socket, request: dict) -> dict:
+def execute(connection: socket.socket, request: dict[str, Any]) -> dict[str, Any]:
     """Run a command to its end, or until the asker is gone."""
     given = request.get("stdin")
     try:
@@ -94,7 +96,7 @@ def execute(connection: socket.socket, request: dict) -> dict:
     }
 
 
-def kill_when_closed(connection: socket.socket, process: subprocess.Popen) -> None:
+def kill_when_closed(connection: socket.socket, process: subprocess.Popen[bytes]) -> None:
     """Nothing more is ever sent on this connection: bytes or not, its end is the asker's."""
     with contextlib.suppress(OSError):
         connection.recv(1)
