@@ -4,8 +4,8 @@ Runs inside a host, started by acmd; standard library only. Each run appends to 
 NODE-EPOCH-FIRST_NS, one line a stamp: the machine's CLOCK_MONOTONIC in nanoseconds, which all hosts of a bed
 share. A host with a clock of its own (tests/uml) was told at boot what to add to its CLOCK_MONOTONIC_RAW.
 `stamper.py DIRECTORY [ignore-term] [ignore-term-if FILE] [stuck FILE]`: with `stuck` it also writes to FILE
-all the time, and so hangs in the kernel when that storage stalls; with `ignore-term-if` SIGTERM ends it unless
-FILE is there.
+all the time, and so hangs in the kernel when that storage stalls; with `ignore-term-if` SIGTERM ends it
+unless FILE is there.
 """
 
 from __future__ import annotations
