@@ -132,6 +132,9 @@ class RealBed:
 
     async def run_service(self, epoch: int) -> None:
         """As in `Bed`; renewed meanwhile, since a busy machine takes longer than R to start anything."""
+        if not self.pid:  # no guard, as after a SIGKILL: nothing to renew with
+            assert await self.service.start(epoch), await self.service.observe()
+            return
         starting = asyncio.ensure_future(self.service.start(epoch))
         issued = self.clock.now()
         while not starting.done():
