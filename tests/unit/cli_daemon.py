@@ -81,6 +81,8 @@ def node(name: str, role: str, **changes: Any) -> dict[str, Any]:
         "last_seen_s": 0.2,
         "version": "1",
         "held_down": False,
+        "users": {},
+        "config_digest": "",
         "services": [service("running" if role == "active" else "stopped")],
     } | changes
 

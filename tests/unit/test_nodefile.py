@@ -14,6 +14,7 @@ from tests.tasks.board_kit import node_file
 from tests.unit.test_orders import JSON
 
 SERVICE = {"name": "web", "state": "running", "runs_on": "active"}
+OPTIONAL = {"services", "held_down", "users", "config_digest"}
 GOOD = node_file("b", 7, services=(SERVICE,))
 
 
@@ -22,7 +23,7 @@ def test_what_is_written_is_read() -> None:
     assert from_content(json.loads(json.dumps(to_content(GOOD)))) == GOOD
 
 
-@pytest.mark.parametrize("key", [key for key in to_content(GOOD) if key not in {"services", "held_down"}])
+@pytest.mark.parametrize("key", [key for key in to_content(GOOD) if key not in OPTIONAL])
 @pytest.mark.parametrize("value", [None, 1.5, [], {}])
 def test_a_field_of_the_wrong_type(key: str, value: object) -> None:
     """The file is ignored, and the reason names the field."""
@@ -74,9 +75,8 @@ def test_whatever_a_file_holds(changes: dict[str, Any]) -> None:
 
 
 def test_what_an_earlier_version_does_not_say() -> None:
-    """Neither a hold-down nor services held by an operator: as if there were none."""
-    content = to_content(GOOD)
-    del content["held_down"]
+    """Neither a hold-down nor services held by an operator, no users and no digest: as if there were none."""
+    content = {key: value for key, value in to_content(GOOD).items() if key not in OPTIONAL - {"services"}}
     assert from_content(content) == GOOD
     held = from_content({**to_content(GOOD), "held_down": True, "services": [{**SERVICE, "held": "paused"}]})
     assert isinstance(held, NodeFile)

@@ -131,6 +131,8 @@ def _node(file: NodeFile) -> dict[str, Any]:
         "last_seen_s": None,
         "version": file.version,
         "held_down": file.held_down,
+        "users": file.users,
+        "config_digest": file.config_digest,
         "services": [complete(service, None) for service in file.services],
     }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 TEXT_LIMIT = 400
 PROBES_LIMIT = 8
+USERS_LIMIT = 32
 _TEXTS = ("held", "detail")
 _NUMBERS = ("since_s", "restarts")
 
@@ -27,6 +28,8 @@ class NodeFile:
     beat: int
     services: tuple[dict[str, Any], ...] = field(default=())
     held_down: bool = False  # it gave up after failures and stays out of elections for a while
+    users: dict[str, str] = field(default_factory=dict)  # `uid:gid` of its services' users
+    config_digest: str = ""  # alike where the configuration is, but for what is each node's own
 
 
 _FIELDS: tuple[tuple[str, type], ...] = (
@@ -60,7 +63,19 @@ def from_content(content: dict[str, Any]) -> NodeFile | str:
     if not isinstance(services, list):
         return "services is not a list"
     kept = tuple(_service(entry) for entry in services[:100] if isinstance(entry, dict))
-    return NodeFile(**values, services=kept, held_down=content.get("held_down") is True)
+    return NodeFile(
+        **values,
+        services=kept,
+        held_down=content.get("held_down") is True,
+        users=_users(content.get("users")),
+        config_digest=_text(content.get("config_digest")),
+    )
+
+
+def _users(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {}
+    return {_text(name): _text(ids) for name, ids in list(value.items())[:USERS_LIMIT]}
 
 
 def _service(entry: dict[str, Any]) -> dict[str, Any]:

@@ -129,7 +129,7 @@ class Daemon:
             log=self.log,
         )
         snapshot = Snapshot(
-            about(config, cluster.cluster_id),
+            await about(config, cluster.cluster_id),
             self.clock,
             board,
             keeping.active,

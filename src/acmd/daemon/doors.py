@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from acmd import __version__
 from acmd.config.model import Config
+from acmd.daemon import announcing
 from acmd.daemon.plumbing import who
 from acmd.drivers.control_socket import ControlSocket
 from acmd.errors import AcmdError
@@ -95,8 +96,8 @@ def _let_in(run_dir: Path) -> None:
         run_dir.chmod(0o710)
 
 
-def about(config: Config, cluster_id: str) -> About:
-    """What the status shows of the configuration."""
+async def about(config: Config, cluster_id: str) -> About:
+    """What the status and the node file show of the configuration."""
     return About(
         config.cluster.name,
         cluster_id,
@@ -107,4 +108,6 @@ def about(config: Config, cluster_id: str) -> About:
         os.getpid(),
         config.fencing.policy,
         bool(config.fencing.agent),
+        await announcing.users(config),
+        announcing.digest(config),
     )

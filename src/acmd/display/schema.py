@@ -75,6 +75,8 @@ class Node(Part):
     held_down: bool = Field(description="It gave up after failures and stays out of elections for a while.")
     last_seen_s: float | None
     version: str
+    users: dict[str, str] = Field(description="uid:gid of the users that its services have.")
+    config_digest: str = Field(description="Alike where the configuration is, but for what is a node's own.")
     services: list[Service]
 
 

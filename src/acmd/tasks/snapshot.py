@@ -33,6 +33,8 @@ class About:
     pid: int
     fencing_policy: str = "off"
     fence_agent: bool = False
+    users: Mapping[str, str] = field(default_factory=dict)
+    config_digest: str = ""
 
 
 def _no_fencing() -> Mapping[str, Any]:
@@ -126,6 +128,8 @@ class Snapshot:
                     "held_down": file.held_down,
                     "last_seen_s": age_s,
                     "version": file.version,
+                    "users": file.users,
+                    "config_digest": file.config_digest,
                     "services": [complete(service, age_s) for service in file.services],
                 }
             )
@@ -167,6 +171,8 @@ class Snapshot:
                 for unit in group.units
             ),
             held_down=state is not None and state.hold_down_since is not None,
+            users=dict(self.about.users),
+            config_digest=self.about.config_digest,
         )
 
 
