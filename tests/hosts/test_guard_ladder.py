@@ -77,7 +77,7 @@ def has_address(host: Host) -> bool:
 
 def test_the_address_goes_at_the_kill_deadline(cluster: Ladder) -> None:
     """Daemon and agent frozen: nothing there can stop the address, yet it is gone at K, without a reset, and
-    clients reach the peer's.
+    clients reach the peer's. Thawed after the lease's end, the daemon follows, on a host that did not reset.
     """
     cluster.extra = ADDRESS
     active, peer = cluster.start()
@@ -96,6 +96,8 @@ def test_the_address_goes_at_the_kill_deadline(cluster: Ladder) -> None:
     assert cluster.bed.network.client(["ping", "-c1", "-W2", VIP]).returncode == 0
     cluster.wait_active(peer)
     cluster.assert_alone()
+    freeze(active, "acmd.service", frozen=False)
+    wait_for(lambda: cluster.says_role(active) == "passive", 40, "the thawed daemon follows")
     assert active.boot_id() == boot
     assert not has_address(active)
 

@@ -44,6 +44,15 @@ class Place:
             keep_children=True,
         )
 
+    async def look(self, argv: tuple[str, ...], environment: Mapping[str, str], limit_s: float) -> Ended:
+        """Run an action that only looks, outside of the service's group, with nothing left behind.
+
+        Inside, the guard would take it for the service: a daemon that was frozen past the lease's end and
+        then looks would have its host reset.
+        """
+        environment = {"LANG": "C.UTF-8", **self.environment, **environment}
+        return await run_program(argv, environment=environment, limit_s=limit_s)
+
     def _enter(self, start: bool) -> str:
         """The group to run in, made for a start. What was never started has nothing to be in a group with."""
         if self.cgroup and start:

@@ -217,6 +217,8 @@ class OcfService:
     async def _run(self, action: str, epoch: int = -1) -> Ended:
         agent, limit_s = self._agent, self.limit_s(action)
         environment = agent.environment(epoch, limit_s)
+        if action == "monitor":
+            return await agent.place.look((agent.path, action), environment, limit_s)
         return await agent.place.run((agent.path, action), environment, limit_s, start=action == "start")
 
 

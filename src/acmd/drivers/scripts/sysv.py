@@ -178,6 +178,8 @@ class SysvService:
     async def _run(self, action: str, limit_s: float, epoch: int = -1) -> Ended:
         environment = {**SELF, **({"ACMD_EPOCH": str(epoch)} if epoch >= 0 else {})}
         place = self._script.place if self._unit is None else Place()
+        if action == "status":
+            return await place.look((self._script.path, action), environment, limit_s)
         return await place.run((self._script.path, action), environment, limit_s, start=action == "start")
 
 
