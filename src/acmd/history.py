@@ -191,15 +191,18 @@ def _end(one: Epoch, told: list[Entry], *, last: bool) -> None:
     """Until when: its release; for one that was not released its last sign of life."""
     if one.state == "unreadable":
         return
+    began = next((entry for entry in told if entry.event == "epoch-began"), None)
+    if began is not None:
+        one.from_s = began.at_s  # records have whole seconds
+    end = next((entry for entry in reversed(told) if entry.event == "epoch-ended"), None)
     if one.state != "released":
         if last:
             one.to_s = None
             return
-        end = next((entry for entry in reversed(told) if entry.event == "epoch-ended"), None)
         one.reason = str(end.fields.get("reason", "expired")) if end is not None else "expired"
         one.planned = False
-        if end is not None:
-            one.to_s = max(one.to_s or 0.0, end.at_s)
+    if end is not None:
+        one.to_s = max(one.to_s or 0.0, end.at_s)
     if one.from_s is not None and one.to_s is not None:
         one.length_s = round(max(0.0, one.to_s - one.from_s), 3)
 

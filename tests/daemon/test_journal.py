@@ -75,12 +75,19 @@ def made(tmp_path: Path) -> Any:
         yield found
 
 
+def shared_journal(made: Cluster, node: Node) -> str:
+    """What the others know of a node's journal; "" before it wrote one."""
+    path = made.shared / "nodes" / f"{node.name}.events"
+    return path.read_text() if path.exists() else ""
+
+
 def test_a_failover_told(made: Cluster) -> None:
     """Power loss of the active node: history, logs and hooks tell each thing once."""
     pair = Hooked(made)
     active, passive = pair.settle()
     first = active.status("epoch")
     wait(lambda: pair.has(active, f"role {first} active"), 10, "the hook was told")
+    wait(lambda: '"services-up"' in shared_journal(made, active), 20, "its journal is on shared storage")
     active.close()
     wait(lambda: passive.role() == "active", 25, "taken over")
     second = passive.status("epoch")
