@@ -54,6 +54,19 @@ def test_what_is_not_known() -> None:
     assert landed.places(("*/elsewhere",), []) == []
 
 
+def test_the_cluster_s_own_mount_by_a_link(tmp_path: Path) -> None:
+    """Links before a mount are followed, nothing is looked at behind it."""
+    point = tmp_path / "mnt/acm_data"
+    point.mkdir(parents=True)
+    (tmp_path / "opt").mkdir()
+    (tmp_path / "opt/acm").symlink_to("../mnt/acm_data")
+    mounts = [Mount(1, str(point), ""), Mount(2, "/data", "")]
+    assert landed.places((f"*{tmp_path}/opt/acm/acmd",), mounts) == ["/data"]
+    (point / "acmd").symlink_to("/data")  # behind the mount: not looked at
+    assert landed.places((f"*{tmp_path}/opt/acm/acmd",), mounts) == ["/data"]
+    assert landed.places((f"*{tmp_path}/opt/acm/deeper/acmd",), mounts) == [str(point), "/data"]
+
+
 @pytest.mark.parametrize(
     ("tasks", "count"), [((READING,), 0), ((WRITING + READING,), 1), ((WRITING, COMMITTING), 2), (("",), 0)]
 )

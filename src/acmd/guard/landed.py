@@ -36,6 +36,7 @@ UNKNOWN = "*"
 MOUNTS = "/proc/self/mountinfo"
 RPC_CLIENTS = "/sys/kernel/debug/sunrpc/rpc_clnt"
 PAUSE_S = 0.01
+LINKS_LIMIT = 200  # components of a path, with those of the links in it
 CHANGING = ("WRITE", "COMMIT", "SETATTR", "CREATE", "OPEN", "REMOVE", "RENAME", "LINK", "MKDIR", "MKNOD",
             "RMDIR", "ALLOCATE", "COPY", "CLONE")  # fmt: skip
 
@@ -69,13 +70,35 @@ def _all_mounts() -> list[Mount]:
 
 
 def places(paths: tuple[str, ...], mounts: list[Mount]) -> list[str]:
-    """The paths, with those that `UNKNOWN` stands for. Can hang."""
+    """The paths, with those that `UNKNOWN` stands for. Nothing on network storage is touched."""
     found = [path for path in paths if not path.startswith(UNKNOWN)]
     for unknown in (path.removeprefix(UNKNOWN) for path in paths if path.startswith(UNKNOWN)):
-        real = os.path.realpath(unknown)
+        points = {mount.point for mount in mounts}
+        real = _up_to_a_mount(unknown, points) if points else unknown
         own = {real, os.path.dirname(real)}
         found += [mount.point for mount in mounts if mount.point not in own]
     return list(dict.fromkeys(found))
+
+
+def _up_to_a_mount(path: str, points: set[str]) -> str:
+    """The path with its links followed as far as they lie before the first of these mounts."""
+    seen, left = "/", path.strip("/").split("/")
+    for _ in range(LINKS_LIMIT):
+        while left and left[0] in ("", "."):
+            left.pop(0)
+        if not left or seen in points:
+            break
+        here = os.path.join(seen, left.pop(0))
+        try:
+            target = "" if here in points else os.readlink(here)
+        except OSError:  # no link, or not there
+            target = ""
+        if target:
+            left = [*target.split("/"), *left]
+            seen = "/" if target.startswith("/") else seen
+        else:
+            seen = os.path.normpath(here)
+    return os.path.join(seen, *left)
 
 
 def network() -> bool:
