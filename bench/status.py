@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from tests.unit.cli_daemon import configuration, daemon, snapshot
 
 PROMISE_S = 0.3
