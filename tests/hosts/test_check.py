@@ -38,3 +38,26 @@ def test_what_is_broken_is_named(pair: Bed) -> None:
     passive.exec(["systemctl", "stop", "acmd"])
     assert "WARN the daemon does not run here" in found(passive, "cluster")["nodes"][0]
     cluster.assert_alone()
+
+
+class WithApache(Cluster):
+    """The witness, and Apache on both hosts."""
+
+    def config(self, host: Host) -> str:
+        """The host's configuration."""
+        unit = '\n[[service]]\nname = "web"\nkind = "systemd"\nunit = "apache2.service"\nruns_on = "all"\n'
+        return Cluster.config(self, host) + unit
+
+
+def test_autostart_is_named_and_mended(pair: Bed) -> None:
+    """A managed unit that starts by itself is a KO; `--fix` shows the change, makes it, and it is fine."""
+    cluster = WithApache(pair)
+    active, _ = cluster.start()
+    cluster.wait_active(active)
+    active.exec(["systemctl", "disable", "apache2"])
+    assert found(active, "acm")["autostart"][0].startswith("OK web: apache2.service does not start by itself")
+    active.exec(["systemctl", "enable", "apache2"])
+    assert found(active, "acm")["autostart"][0].startswith("KO web: apache2.service starts by itself at boot")
+    said = active.exec([ACMD, "check", "--group", "acm", "--fix", "--yes"], check=False).stdout
+    assert "fix: systemctl disable apache2.service" in said
+    assert found(active, "acm")["autostart"][0].startswith("OK web")
