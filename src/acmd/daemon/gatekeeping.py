@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from acmd.drivers.systemd import BusGone, BusRefused, Gate, SystemdBus, dropins
@@ -27,6 +28,7 @@ class UnitGate:
         self._reloaded = reloaded  # called whenever PID 1 read its units anew for us
         self._log = log
         self._in_force = False
+        self.serves: Callable[[], bool] = lambda: False  # whether active-only services run here
 
     def before_start(self, epoch: int) -> None:
         """Leave the epoch for the unit that starts next. Raises OSError when it must not start."""
@@ -35,19 +37,27 @@ class UnitGate:
         self._gate.note_epoch(epoch)
 
     async def ask(self) -> str:
-        """Put the gate in place where it is not. "" or why a unit could not start, or not safely."""
+        """Put the gate in place where it is not. "" or why a unit could not start, or not safely.
+
+        A D-Bus that does not answer takes no gate away: where services run behind it, it is no reason to hand
+        them over.
+        """
         try:
-            if not self._in_force:
-                changed = await dropins.install(self._gate, self._units, self._bus)
-                self._reloaded()
-                self._log("gate-installed", units=" ".join(self._units), changed=changed)
-            missing = [
-                why for unit in self._units if (why := await dropins.missing(self._gate, unit, self._bus))
-            ]
+            async with asyncio.timeout(LIMIT_S):
+                missing = await self._missing()
         except FAILURES as problem:
+            if self._in_force and self.serves():
+                return ""
             return f"the gate of its units cannot be put in place: {str(problem) or type(problem).__name__}"
         self._in_force = not missing
         return "; ".join(missing)
+
+    async def _missing(self) -> list[str]:
+        if not self._in_force:
+            changed = await dropins.install(self._gate, self._units, self._bus)
+            self._reloaded()
+            self._log("gate-installed", units=" ".join(self._units), changed=changed)
+        return [why for unit in self._units if (why := await dropins.missing(self._gate, unit, self._bus))]
 
     async def remove(self) -> None:
         """Take the drop-ins away, unless the host goes down, which does so by itself."""

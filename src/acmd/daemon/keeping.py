@@ -74,6 +74,7 @@ class Keeping:
         active = await group(config, "active", clock, changed, log, bus, gate.before_start)
         others = await group(config, "all", clock, changed, log, bus, gate.before_start)
         made = cls(config, bus, (active, others), gate, log)
+        gate.serves = lambda: active.view().mode is Mode.RUN
         made.fitness = Fitness(made._checks(), wishes, changed, log)
         made.interlock = made._interlock(wishes, clock, changed, log)
         made.publisher = made._publisher(log)
@@ -156,7 +157,7 @@ class Keeping:
     def _checks(self) -> list[Check]:
         checks = fitness_checks(self._config)
         if units_of(self._config, "active"):
-            checks.append(Check("units", self._gate.ask, GATE_LOOK_S, LIMIT_S))
+            checks.append(Check("units", self._gate.ask, GATE_LOOK_S, LIMIT_S + 1))
         if any(unit.plan.critical for unit in self.others.units):
             checks.append(Check("services", self._ask_others, OTHERS_LOOK_S, OTHERS_LOOK_S))
         return checks
