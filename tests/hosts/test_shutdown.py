@@ -67,7 +67,7 @@ def test_released_before_mount_and_network(cluster: Cluster) -> None:
     mark = cluster.bed.shared / "network-down"
     wait_for(lambda: mark.exists() and mark.read_text().isdigit(), 30, "the network went down, and said when")
     assert int(mark.read_text()) > first.last_ns
-    wait_for(lambda: not active.is_on(), 60, "it is off")
+    wait_for(lambda: not active.has_power(), 60, "it is off")
     active.boot()
     stopped = at(active, "Stopped acmd.service")
     assert stopped < at(active, "Unmounted srv-acm.mount")
