@@ -91,9 +91,9 @@ class Cluster:
         first, second = self.bed.hosts
         for host in (first, second):
             host.exec(["systemctl", "enable", "acmd"])
-        first.exec(["systemctl", "start", "acmd"])
+        first.exec(["systemctl", "start", "acmd"], timeout_s=90)
         self.wait_active(first)
-        second.exec(["systemctl", "start", "acmd"])
+        second.exec(["systemctl", "start", "acmd"], timeout_s=90)
         return first, second
 
     # -- looking ----------------------------------------------------------------------------------

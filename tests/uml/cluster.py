@@ -70,8 +70,12 @@ class NfsCluster(Cluster):
             return f"no answer: {str(error)[:80]}"
 
     def switchover(self, active: Host) -> None:
-        """Ask the active host to hand over, and return when it did."""
-        active.exec([ACMD, "switchover"], timeout_s=60)
+        """Ask the active host to hand over, and return when it did; again while it has not heard its peer."""
+
+        def told() -> bool:
+            return active.exec([ACMD, "switchover"], timeout_s=60, check=False).returncode == 0
+
+        wait_for(told, 60, f"{active.name} hands over")
 
     def running(self, host: Host, since_ns: int = 0) -> Run | None:
         """The host's run that stamped just now, and started after `since_ns`; looks at ends of files only."""
