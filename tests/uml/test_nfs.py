@@ -54,8 +54,8 @@ def block(bed: UmlBed, epoch: int) -> str:
 
 
 def test_switchover(cluster: NfsCluster) -> None:
-    """The peer takes over and nothing overlaps. How long that takes is not held: in these slow guests the proof of
-    landing can take longer than the limit that the daemon has for it.
+    """The peer takes over and nothing overlaps. How long that takes is not held: in these slow guests the
+    proof of landing can take longer than the limit that the daemon has for it.
     """
     active, peer = cluster.whole()
     cluster.switchover(active)
