@@ -64,6 +64,15 @@ def test_switchover(cluster: NfsCluster) -> None:
     cluster.whole()
 
 
+@pytest.mark.xfail(reason="the limit for the proof of landing is short for slow guests", strict=False)
+def test_switchover_takes_no_takeover_wait(cluster: NfsCluster) -> None:
+    """The peer starts within less than a takeover wait after the last stamp of the one before."""
+    active, peer = cluster.whole()
+    cluster.switchover(active)
+    before, after = cluster.taken_over(peer)
+    assert (after.first_ns - before.last_ns) / NS_PER_S < TAKEOVER_WAIT_S - 2
+
+
 def test_power_loss(cluster: NfsCluster) -> None:
     """The peer's service starts within W + h + 1 s after the power cut; the host joins again by itself."""
     active, peer = cluster.whole()
