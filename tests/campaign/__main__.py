@@ -2,7 +2,7 @@
 
 python -m tests.campaign --faults 40 --seed 7                 on two hosts with a real systemd (root)
 python -m tests.campaign --faults 40 --agent                  the same with a required fence agent
-python -m tests.campaign --only "storage errors"              one class, or one fault by its name
+python -m tests.campaign --only "storage errors;clock"        classes, or faults by their names
 python -m tests.campaign --hours 1 --sample                   a soak: what must stay flat is plotted
 python -m tests.campaign --list                               the catalogue
 python -m tests.campaign --report RESULTS SAMPLES             write docs/faults.{json,md} and docs/soak.svg
@@ -44,7 +44,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--nfs", choices=("3", "4.2"), default="4.2", help="version, on the bed uml")
     made.add_argument("--profile", choices=("fast", "standard"), default="fast")
     made.add_argument("--agent", action="store_true", help="with a fence agent that is required")
-    made.add_argument("--only", default="", metavar="CLASS", help="one class, or one fault")
+    made.add_argument(
+        "--only", default="", metavar="CLASS", help="a class, or a fault; more than one with ; between"
+    )
     made.add_argument("--hours", type=float, default=float("inf"), help="no new fault after that")
     made.add_argument("--sample", action="store_true", help="sample what must stay flat, and plot it")
     made.add_argument("--go-on", action="store_true", help="do not stop at a violation")

@@ -45,7 +45,12 @@ def choices(
 
     Of those that can hit either node, so many hit the active one that it gets ACTIVE_SHARE of all.
     """
-    able = [fault for fault in catalogue if fault.needs <= can and only in {"", fault.group, fault.name}]
+    named = set(filter(None, only.split(";")))
+    able = [
+        fault
+        for fault in catalogue
+        if fault.needs <= can and (not named or named & {fault.group, fault.name})
+    ]
     if not able:
         raise ValueError(f"this bed can do no fault of {only!r}; there are: {', '.join(groups())}")
     done = active = 0

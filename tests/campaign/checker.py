@@ -108,6 +108,36 @@ class Stamps:
         return (after[0].first_ns - since_ns) / NS_PER_S if after else None
 
 
+@dataclass(slots=True)
+class LateWrites:
+    """What writers on network storage left in the file of their epoch, as the file server has it.
+
+    Once a later epoch has a file, that of an earlier one may not change any more.
+    """
+
+    _ended: dict[str, dict[int, str]] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+
+    def look(self, text: str) -> list[str]:
+        """What changed after its end since the last look, by lines of `MODE-EPOCH: CONTENT`."""
+        found: dict[str, dict[int, str]] = {}
+        for line in text.splitlines():
+            name, _, content = line.partition(": ")
+            mode, _, number = name.rpartition("-")
+            if content and number.isdigit():
+                found.setdefault(mode, {})[int(number)] = content
+        late = []
+        for mode, files in found.items():
+            ended = self._ended.setdefault(mode, {})
+            for epoch in sorted(files)[:-1]:
+                before = ended.setdefault(epoch, files[epoch])
+                if before != files[epoch]:
+                    late.append(f"{mode} write of epoch {epoch} landed late: {before} became {files[epoch]}")
+                    ended[epoch] = files[epoch]
+        self.seen += late
+        return late
+
+
 def numbers(text: str) -> set[int]:
     """What a query for numbers printed."""
     return {int(word) for word in text.split() if word.isdigit()}

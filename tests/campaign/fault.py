@@ -28,6 +28,7 @@ class Scene:
     injected_ns: int = 0
     thawed_ns: int = 0
     notes: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)  # writes that landed after their epoch
 
     def shell(self, command: str, host: Host | None = None, timeout_s: float = 20.0) -> str:
         """Run it on the target; what it printed, "" when the host could not do it."""

@@ -75,7 +75,63 @@ def heal(scene: Scene) -> None:
     scene.place.bed.heal()
 
 
-CLOCK, NFS = frozenset({"clock"}), frozenset({"nfs"})
+# ---------------------------------------------------------------- late writes
+
+
+def cut_storage(scene: Scene) -> None:
+    """The server is out of the host's reach while it writes, past every cache and into its own."""
+    scene.target.shared.stop()
+
+
+def cut_and_kill(scene: Scene) -> None:
+    """The same, and the writers are killed at once: their requests stay in the kernel."""
+    cut_storage(scene)
+    scene.shell("pkill -KILL -f inside/writer.py")
+
+
+def cut_and_stop_daemon(scene: Scene) -> None:
+    """The same, with a daemon that stands still: guard and kernel are alone with it."""
+    cut_storage(scene)
+    scene.shell("systemctl kill -s STOP --kill-who=main acmd")
+
+
+def heal_after_takeover(scene: Scene) -> None:
+    """Heal once the other host runs; then nothing of the old epoch may change any more."""
+    if scene.wait(scene.taken_over, 60.0):
+        scene.late += scene.place.late_writes()
+    else:
+        scene.notes.append("healed before any takeover")
+    scene.target.shared.go_on()
+    scene.shell("systemctl kill -s CONT --kill-who=main acmd")
+    scene.sleep(LANDED_S)
+
+
+# ---------------------------------------------------------------- softdog
+
+BROKEN = "/run/systemd/system/acmd-guard.service.d"  # gone with the next boot
+NO_GUARD = "[Service]\\nExecStart=\\nExecStart=/bin/sleep 1000\\n"
+
+
+def no_guard(words: str, scene: Scene) -> None:
+    """The guard is killed while armed, and what starts in its place does nothing: only softdog is left."""
+    scene.shell(
+        f"mkdir -p {BROKEN}; printf '{NO_GUARD}' > {BROKEN}/broken.conf;"
+        f" systemctl daemon-reload; {words} systemctl kill -s KILL --kill-who=main acmd-guard",
+        timeout_s=60.0,
+    )
+
+
+def guard_again(scene: Scene) -> None:
+    """Where it is still the same boot."""
+    scene.shell(
+        f"rm -rf {BROKEN}; systemctl daemon-reload; systemctl restart --no-block acmd-guard", timeout_s=60.0
+    )
+
+
+CLOCK, NFS, WATCHDOG = frozenset({"clock"}), frozenset({"nfs"}), frozenset({"watchdog"})
+LANDED_S = 20.0  # kernels try again each 5 s
+DRAINED = "gone means landed: what is not proven to have drained is reset away"
+DOG = "if not even a new guard can be started, the kernel's watchdog resets the host"
 SAYS = "durations come from monotonic clocks; offsets and steps do not matter"
 RATE = "rates within 10 % of real time are allowed for in W"
 LONG = (5.6, 7.6)
@@ -143,5 +199,52 @@ FAULTS = (
         heal,
         hold_s=LONG,
         needs=NFS,
+    ),
+    Fault(
+        "cut off while writing",
+        "late writes",
+        cut_storage,
+        heal_after_takeover,
+        sides=("active",),
+        needs=NFS,
+        protocol=DRAINED,
+    ),
+    Fault(
+        "cut off while writing, writers killed",
+        "late writes",
+        cut_and_kill,
+        heal_after_takeover,
+        sides=("active",),
+        needs=NFS,
+        protocol=DRAINED,
+    ),
+    Fault(
+        "cut off while writing, daemon stopped",
+        "late writes",
+        cut_and_stop_daemon,
+        heal_after_takeover,
+        sides=("active",),
+        needs=NFS,
+        protocol=DRAINED,
+    ),
+    Fault(
+        "guard killed, none in its place",
+        "softdog",
+        partial(no_guard, ""),
+        guard_again,
+        sides=("active",),
+        hold_s=LONG,
+        needs=WATCHDOG,
+        protocol=DOG,
+    ),
+    Fault(
+        "guard killed, none in its place, daemon stopped",
+        "softdog",
+        partial(no_guard, "systemctl kill -s STOP --kill-who=main acmd;"),
+        guard_again,
+        sides=("active",),
+        hold_s=LONG,
+        needs=WATCHDOG,
+        protocol=DOG,
     ),
 )

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from tests.campaign.checker import LateWrites
 from tests.campaign.place import Place
 from tests.campaign.site import CampaignSite
 from tests.hosts.bed import Bed
 from tests.hosts.host import Host
 from tests.uml.bed import UmlBed
+from tests.uml.cluster import WRITER
 from tests.uml.guest import Guest
 from tests.uml.image import Image, build_image
 
-CAN_UML = frozenset({"stop", "network", "clock", "nfs"})
+CAN_UML = frozenset({"stop", "network", "clock", "nfs", "watchdog"})
+BLOCKS = "/export/shared/blocks"
+WRITERS = "".join(WRITER.format(mode=mode, stop_timeout_s=2) for mode in ("direct", "dirty"))
 AT_STORE = "/export/acm/acmd"
 SOFTDOG_MARGIN_S = 60  # until the guard sets its own
 WATCHDOG_DEVICE = "/dev/watchdog1"
 SLOW_S = 3.0
 PATIENCE = 4.0
+LOOK_S = 20.0
 
 
 @dataclass(slots=True)
@@ -29,6 +34,7 @@ class UmlPlace(Place):
     nfs: Literal["3", "4.2"] = "4.2"
     image: Image | None = None
     recent_s: float = SLOW_S
+    late: LateWrites = field(default_factory=LateWrites)
 
     def make_bed(self) -> Bed:
         """The guests."""
@@ -39,7 +45,7 @@ class UmlPlace(Place):
     def make_site(self) -> CampaignSite:
         """With a watchdog."""
         site = Place.make_site(self)
-        site.patience = PATIENCE
+        site.patience, site.further = PATIENCE, WRITERS
         site.watchdog, site.watchdog_device = "required", WATCHDOG_DEVICE
         return site
 
@@ -63,6 +69,11 @@ class UmlPlace(Place):
     def at_server(self, command: str) -> str:
         """As told by the server itself."""
         return self.store.exec(f"cd {AT_STORE} && {command}").stdout
+
+    def late_writes(self) -> list[str]:
+        """By the blocks that the server has of each epoch's writers."""
+        look = f"cd {BLOCKS} && for f in *; do printf '%s: ' $f; head -qn 1 $f | tr -d '\\0'; echo; done"
+        return self.late.look(self.store.exec(look, check=False, timeout_s=LOOK_S).stdout)
 
     def databases(self) -> list[str]:
         """Nothing is seen of a guest's processes from outside."""

@@ -51,6 +51,7 @@ class Outcome:
     overlap_ns: int = 0
     acted_after_thaw_s: float | None = None
     lost: list[int] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
     two_servers: int = 0
     interruption_s: float = 0.0
     takeover_s: float | None = None
@@ -70,6 +71,8 @@ class Outcome:
             return f"two active nodes for {self.overlap_ns} ns"
         if self.lost:
             return f"{len(self.lost)} acknowledged rows lost"
+        if self.late:
+            return "; ".join(self.late)
         return f"two database servers, seen {self.two_servers} times" if self.two_servers else ""
 
 
@@ -171,6 +174,7 @@ class Runner:
         outcome.interruption_s = round(place.rows.interruption_s(scene.injected_ns), 3)
         takeover_s = place.stamps.takeover_s(scene.injected_ns)
         outcome.takeover_s = None if takeover_s is None else round(takeover_s, 3)
+        outcome.late = scene.late + place.late_writes()
         outcome.two_servers, outcome.fenced = place.twice, list(place.fenced)
         outcome.notes = scene.notes[:5]
         if scene.thawed_ns and outcome.side == "active":

@@ -95,6 +95,7 @@ class CampaignSite(Cluster):
     agent: bool = False
     watchdog: str = "off"
     watchdog_device: str = "/dev/watchdog"
+    further: str = ""  # services beside those of CONFIG
     patience: float = 1.0  # how much longer everything may take than on the fast bed
     machine_witness: Path = Path("/nonexistent")
     witness: str = stamps_of(WITNESS)
@@ -102,7 +103,7 @@ class CampaignSite(Cluster):
     def config(self, host: Host) -> str:
         """The host's configuration."""
         fencing = FENCING.format(suspect_s=SUSPECT_S[self.profile]) if self.agent else ""
-        return CONFIG.format(
+        made = CONFIG.format(
             address=host.address,
             directory=self.directory,
             profile=self.profile,
@@ -112,6 +113,7 @@ class CampaignSite(Cluster):
             watchdog=self.watchdog,
             watchdog_device=self.watchdog_device,
         )
+        return made + self.further
 
     def stamps(self) -> Path:
         """The stampers' directory as the machine sees it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.campaign import catalogue, report
-from tests.campaign.checker import Rows, Stamps, numbers
+from tests.campaign.checker import LateWrites, Rows, Stamps, numbers
 from tests.campaign.fault import Fault, nothing
 from tests.campaign.place import CAN
 from tests.campaign.plot import Series, chart
@@ -99,3 +99,15 @@ def test_a_chart_is_svg() -> None:
 def test_the_page_is_generated() -> None:
     """docs/faults.md is what docs/faults.json gives: `python -m tests.campaign --report` writes it."""
     assert report.PAGE.read_text() == report.page(json.loads(report.SUMMARY.read_text()))
+
+
+def test_late_writes_are_seen() -> None:
+    """The file of an epoch may change until a later one has a file, and then no more; each mode by itself."""
+    late = LateWrites()
+    assert late.look("direct-3: a 3 1\ndirty-3: a 3 1\n") == []
+    assert late.look("direct-3: a 3 9\ndirty-3: a 3 2\ndirty-4: b 4 1\n") == []
+    assert late.look("direct-3: a 3 10\ndirty-3: a 3 2\ndirty-4: b 4 5\n") == []
+    (found,) = late.look("direct-3: a 3 11\ndirty-3: a 3 7\ndirty-4: b 4 6\n")
+    assert "dirty write of epoch 3 landed late" in found
+    assert late.look("direct-3: a 3 11\ndirty-3: a 3 7\ndirty-4: \nno such file\n") == []
+    assert late.seen == [found]

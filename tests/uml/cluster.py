@@ -16,13 +16,13 @@ WATCHDOG_DEVICE = "/dev/watchdog1"
 STAMP_AGE_S = 0.3  # a guest's processors are the machine's, shared with everybody
 WHOLE_TIMEOUT_S = 90.0
 
-# One file for all nodes, written past every cache: who writes to it, and in which epoch.
+# A file for each epoch: who writes to it, and how far that came.
 WRITER = """
 [[service]]
-name = "writer"
+name = "writer-{mode}"
 kind = "command"
-command = ["/usr/bin/python3", "/repo/tests/uml/inside/writer.py", "/shared/blocks"]
-stop_timeout_s = 5
+command = ["/usr/bin/python3", "/repo/tests/uml/inside/writer.py", "/shared/blocks", "{mode}"]
+stop_timeout_s = {stop_timeout_s}
 """
 
 
@@ -39,7 +39,9 @@ class NfsCluster(Cluster):
         """The host's configuration."""
         text = Cluster.config(self, host)
         dog = f'[guard]\nwatchdog = "{self.watchdog}"\nwatchdog_device = "{WATCHDOG_DEVICE}"\n'
-        return text.replace("[guard]\n", dog) + (WRITER if self.writer else "")
+        return text.replace("[guard]\n", dog) + (
+            WRITER.format(mode="direct", stop_timeout_s=5) if self.writer else ""
+        )
 
     def start(self) -> tuple[Host, Host]:
         """Everything up, enabled at boot too: the host that became active, and the other one."""
