@@ -84,6 +84,7 @@ def section(told: dict[str, Any]) -> str:
     file = f"{told['name']}.json"
     parts.append(
         f"{told['begin']['at']} to {told['end']['at']}, load {loads}; {place['cpus']} CPUs "
-        f"({place['machine']}), Linux {place['kernel']}, Python {place['python']}; {versions}. Each round: [{file}]({file})"
+        f"({place['machine']}), Linux {place['kernel']}, Python {place['python']}; {versions}. "
+        f"Each round: [{file}]({file})"
     )
     return "\n\n".join(part for part in parts if part)
