@@ -108,6 +108,12 @@ EVENTS: dict[str, Event] = {
         "A service that belongs to the active node runs here without a lease; it is stopped.",
         "let nothing but acmd start it: see its autostart, timers and people",
     ),
+    "stop-times-unkept": Event(
+        "warning",
+        "because remedy",
+        "How long services took to stop cannot be kept over a restart.",
+        "make room",
+    ),
     "service-reloaded": Event(
         "info", "unit result", "A service was reloaded, since the active node changed."
     ),

@@ -64,6 +64,8 @@ def service(state: str, **changes: Any) -> dict[str, Any]:
         "runs_on": "active",
         "since_s": 60.0,
         "restarts": 0,
+        "last_stop_s": None,
+        "longest_stop_s": None,
         "detail": "",
         "held": "",
         "probes": [],

@@ -242,9 +242,40 @@ def test_guard(tmp_path: Path, changes: dict[str, Any], said: str) -> None:
 @pytest.mark.parametrize(("took_s", "level"), [(None, "WARN"), (0.1, "OK"), (900.0, "WARN")])
 def test_stop_budget(tmp_path: Path, took_s: float | None, level: str) -> None:
     """Unknown, fine, too slow."""
-    rows = [service("running", name="MYSQL", last_stop_s=took_s)]
+    rows = [service("running", name="MYSQL", longest_stop_s=took_s)]
     state = snapshot(nodes=[node("a", "active", services=rows)])
     assert levels(programs.stop_budget(a_host(tmp_path, {}, state))) == [level]
+
+
+def test_stops_that_wait_for_one_another(tmp_path: Path) -> None:
+    """Two stops that each fit in the budget do not when one waits for the other; both at once do."""
+    text = """
+[cluster]
+directory = "/srv/acm/acmd"
+[node]
+name = "a"
+[timing]
+profile = "standard"
+[[service]]
+name = "db"
+kind = "command"
+command = ["/bin/db"]
+[[service]]
+name = "app"
+kind = "command"
+command = ["/bin/app"]
+{after}
+"""
+    rows = [service("running", name=name, longest_stop_s=2.0) for name in ("app", "db")]
+    state = snapshot(nodes=[node("a", "active", services=rows)])
+    for after, said in (
+        ('after = ["db"]', "WARN app, then db take 4.0 s to stop one after the other"),
+        ("", "OK db took 2.0 s to stop at most"),
+    ):
+        subject = Subject(loaded(text.format(after=after)).config, state, tmp_path)
+        found = words(programs.stop_budget(subject))
+        assert said in found
+        assert ("one after the other" in found) is bool(after)
 
 
 # ---------------------------------------------------------------- logs

@@ -41,7 +41,8 @@ def test_the_board_asks_for_what_there_is() -> None:
 
 def test_a_healthy_node_gives_all_of_them() -> None:
     """Each metric has a value, in lines as Prometheus reads them."""
-    nodes = [node("a", "active", services=[service("running", probes=[PROBE])]), node("b", "passive")]
+    web = service("running", probes=[PROBE], last_stop_s=2.0, longest_stop_s=3.0)
+    nodes = [node("a", "active", services=[web]), node("b", "passive")]
     text = metrics(snapshot(nodes=nodes), serves=True, requests=3)
     values = {line.split("{")[0].split()[0] for line in text.splitlines() if not line.startswith("#")}
     assert values == METRICS.keys()

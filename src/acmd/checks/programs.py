@@ -9,6 +9,8 @@ from acmd.checks.subject import Subject
 from acmd.config.model import Config
 from acmd.core.timing import NS_PER_S
 
+TOO_SLOW = "take a profile with more time (patient), raise timing.stop_budget_s, or make it stop faster"
+
 
 def units_of(config: Config) -> tuple[str, ...]:
     """The units of this cluster: plain ones for the default configuration, else those of the template."""
@@ -100,29 +102,63 @@ def fencing(subject: Subject) -> Iterator[Finding]:
 def stop_budget(subject: Subject) -> Iterator[Finding]:
     """A service that needs longer to stop than there is time is killed at K instead."""
     budget_s = subject.settings.timing.stop_budget_ns / NS_PER_S
-    rows = {
-        service["name"]: service.get("last_stop_s")
-        for node in subject.snapshot.get("nodes", ())
-        for service in node["services"]
-        if node["name"] == subject.settings.node.name
-    }
+    longest_s = _longest_stops_s(subject)
     for service in subject.settings.services:
         if service.runs_on != "active":
             continue
-        measured_s = rows.get(service.name)
-        if measured_s is None:
+        took_s = longest_s.get(service.name)
+        if took_s is None:
             yield warn(
                 f"{service.name}: how long it takes to stop was not measured yet; there are {budget_s:g} s",
-                "after the next switchover this is known",
+                "`acmd switchover` there and back measures it",
             )
-        elif measured_s > budget_s:
+        elif took_s > budget_s:
             yield warn(
-                f"{service.name} took {measured_s:.1f} s to stop; when the lease is lost it is killed after "
+                f"{service.name} took {took_s:.1f} s to stop; when the lease is lost it is killed after "
                 f"{budget_s:g} s",
-                "take the profile patient, or make it stop faster",
+                TOO_SLOW,
             )
         else:
-            yield ok(f"{service.name} took {measured_s:.1f} s to stop, of {budget_s:g} s")
+            yield ok(f"{service.name} took {took_s:.1f} s to stop at most, of {budget_s:g} s")
+    path = _longest_chain(subject.settings, longest_s)
+    total_s = sum(longest_s[name] for name in path)
+    if len(path) > 1 and total_s > budget_s and max(longest_s[name] for name in path) <= budget_s:
+        yield warn(
+            f"{', then '.join(path)} take {total_s:.1f} s to stop one after the other; what is left after "
+            f"{budget_s:g} s is killed when the lease is lost",
+            TOO_SLOW,
+        )
+
+
+def _longest_stops_s(subject: Subject) -> dict[str, float]:
+    """The longest of the last stops of each service on this node, as far as measured."""
+    return {
+        service["name"]: service["longest_stop_s"]
+        for node in subject.snapshot.get("nodes", ())
+        for service in node["services"]
+        if node["name"] == subject.settings.node.name and service.get("longest_stop_s") is not None
+    }
+
+
+def _longest_chain(config: Config, took_s: dict[str, float]) -> list[str]:
+    """The services that wait for one another when all stop and take longest together, the first to go first.
+
+    A service stops once those that start after it are gone.
+    """
+    active = {entry.name: entry for entry in config.services if entry.runs_on == "active"}
+    best: dict[str, list[str]] = {}
+
+    def ending_in(name: str) -> list[str]:
+        if name not in best:
+            later = (other for other, entry in active.items() if name in config.started_before(entry))
+            before = max((ending_in(other) for other in later), key=length_s, default=[])
+            best[name] = [*before, *([name] if name in took_s else [])]
+        return best[name]
+
+    def length_s(path: list[str]) -> float:
+        return sum(took_s[name] for name in path)
+
+    return max((ending_in(name) for name in active), key=length_s, default=[])
 
 
 CHECKS = (

@@ -9,7 +9,7 @@ TEXT_LIMIT = 400
 PROBES_LIMIT = 8
 USERS_LIMIT = 32
 _TEXTS = ("held", "detail")
-_NUMBERS = ("since_s", "restarts")
+_NUMBERS = ("since_s", "restarts", "last_stop_s", "longest_stop_s")
 
 
 @dataclass(frozen=True)

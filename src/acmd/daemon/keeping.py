@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from acmd.config.model import Config
@@ -15,6 +16,7 @@ from acmd.daemon.gatekeeping import LIMIT_S, UnitGate
 from acmd.daemon.services import gate_of, needs_bus, units_of
 from acmd.daemon.watching import fitness_checks, interlock_greet, publisher, reload_watches, watches
 from acmd.drivers.scripts import addresses
+from acmd.drivers.stop_times import StopTimesFile
 from acmd.drivers.systemd import SystemdBus
 from acmd.ports import Clock
 from acmd.tasks.fitness import Check, Fitness
@@ -22,6 +24,7 @@ from acmd.tasks.heartbeat import Wishes
 from acmd.tasks.interlock import InterlockKeeper
 from acmd.tasks.probing import Watch
 from acmd.tasks.publishing import Publisher
+from acmd.tasks.stopping import StopTimes
 from acmd.tasks.supervision import Group
 
 OTHERS_STOP_MARGIN_S = 10.0
@@ -73,6 +76,7 @@ class Keeping:
         gate = UnitGate(gate_of(config), units_of(config, "active"), bus, reloaded, log)
         active = await group(config, "active", clock, changed, log, bus, gate.before_start)
         others = await group(config, "all", clock, changed, log, bus, gate.before_start)
+        active.stops = others.stops = StopTimes(StopTimesFile(Path(config.state_dir)), log)
         made = cls(config, bus, (active, others), gate, log)
         gate.serves = lambda: active.view().mode is Mode.RUN
         made.fitness = Fitness(made._checks(), wishes, changed, log)

@@ -56,6 +56,8 @@ METRICS: dict[str, Metric] = {
     "acmd_service_up": Metric("gauge", "1 for a service of this node that runs."),
     "acmd_service_state_seconds": Metric("gauge", "Since it is in its state."),
     "acmd_service_restarts_total": Metric("counter", "Its failures since this epoch began here."),
+    "acmd_service_last_stop_seconds": Metric("gauge", "How long its last stop took here."),
+    "acmd_service_longest_stop_seconds": Metric("gauge", "The longest of its last eight stops here."),
     "acmd_service_held": Metric("gauge", "1 while an operator keeps it stopped or paused."),
     "acmd_probe_ok": Metric("gauge", "1 when the newest reading of a probe was good."),
     "acmd_warnings": Metric("gauge", "Warnings of `acmd status`, by level."),
@@ -150,6 +152,8 @@ def _services(snapshot: Mapping[str, Any]) -> Iterator[Sample]:
         yield Sample("acmd_service_up", service["state"] == "running", labels)
         yield Sample("acmd_service_state_seconds", service["since_s"], labels)
         yield Sample("acmd_service_restarts_total", service["restarts"], labels)
+        yield Sample("acmd_service_last_stop_seconds", service["last_stop_s"], labels)
+        yield Sample("acmd_service_longest_stop_seconds", service["longest_stop_s"], labels)
         yield Sample("acmd_service_held", bool(service["held"]), labels)
         for probe in service["probes"]:
             yield Sample("acmd_probe_ok", probe["ok"], {"service": service["name"], "probe": probe["name"]})

@@ -59,6 +59,8 @@ class Service(Part):
     runs_on: str = Field(description="active or all.")
     since_s: float | None = Field(description="Since it is in this state.")
     restarts: int = Field(description="Failures since this epoch began there.")
+    last_stop_s: float | None = Field(description="How long its last stop took there.")
+    longest_stop_s: float | None = Field(description="The longest of its last eight stops there.")
     detail: str
     held: str = Field(description="stopped or paused by an operator; otherwise empty.")
     probes: list[Probe]

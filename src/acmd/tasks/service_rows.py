@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from acmd.core.timing import NS_PER_S, Instant, elapsed_for_observer_ns
+from acmd.tasks.stopping import StopTimes
 from acmd.tasks.unit import Unit
 
 DETAIL_LIMIT = 200
 
 
-def service_row(unit: Unit, runs_on: str, now: Instant) -> dict[str, Any]:
+def service_row(unit: Unit, runs_on: str, now: Instant, stops: StopTimes) -> dict[str, Any]:
     """One service of this node; what there is nothing to say of is left out."""
     row: dict[str, Any] = {
         "name": unit.service.name,
@@ -21,6 +22,9 @@ def service_row(unit: Unit, runs_on: str, now: Instant) -> dict[str, Any]:
     }
     if unit.since is not None:
         row["since_s"] = _age_s(unit.since, now)
+    name = unit.service.name
+    lengths = {"last_stop_s": stops.last_s(name), "longest_stop_s": stops.longest_s(name)}
+    row.update({key: length_s for key, length_s in lengths.items() if length_s is not None})
     if unit.held is not None:
         row["held"] = unit.held.how
     detail = unit.ailing or unit.status.detail
@@ -54,6 +58,8 @@ def complete(row: Mapping[str, Any], heard_s: float | None) -> dict[str, Any]:
         "runs_on": row["runs_on"],
         "since_s": None if since_s is None or heard_s is None else round(since_s + heard_s, 3),
         "restarts": row.get("restarts", 0),
+        "last_stop_s": row.get("last_stop_s"),
+        "longest_stop_s": row.get("longest_stop_s"),
         "detail": row.get("detail", ""),
         "held": row.get("held", ""),
         "probes": [{**probe, "age_s": round(probe["age_s"] + (heard_s or 0.0), 3)} for probe in probes],

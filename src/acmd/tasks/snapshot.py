@@ -166,7 +166,7 @@ class Snapshot:
             boot_id=me.boot_id if me is not None else "",
             beat=beat,
             services=tuple(
-                service_row(unit, runs_on, self.clock.now())
+                service_row(unit, runs_on, self.clock.now(), group.stops)
                 for runs_on, group in groups
                 for unit in group.units
             ),

@@ -16,6 +16,7 @@ from acmd.core.observation import Mode, ServicesView
 from acmd.core.restart import after_failure, pause_ns, spent
 from acmd.core.timing import Instant, may_start
 from acmd.ports import Clock, Drain
+from acmd.tasks.stopping import StopTimes
 from acmd.tasks.unit import NO_FAILURES, Plan, Unit, just, report_stray
 
 POLL_S = 1.0
@@ -36,6 +37,7 @@ class Group:
     log: Callable[..., None]
     gated: bool = True  # active-only: a start needs a valid deadline
     beside: Group | None = None  # where else a required service may be
+    stops: StopTimes = field(default_factory=StopTimes)
     mode: Mode | None = None
     epoch: int | None = None
     issued: Instant | None = None
@@ -123,6 +125,7 @@ class Group:
         if unit.status.state != before or unit.since is None:
             unit.since = now
             self.log("service-state", service=unit.service.name, state=unit.status.state, was=before)
+        self.stops.seen(unit, now)
         if unit.gone:
             unit.seen_gone, unit.stray = True, False
         if unit.up:
@@ -210,15 +213,14 @@ class Group:
 
     def _kill(self, unit: Unit) -> None:
         now = self.clock.now()
-        recently = just(unit.killed_at, now)
         if unit.doing == "stop" and unit.operation is not None:
             unit.operation.cancel()
-        elif not unit.doing and not unit.gone and not recently:
+        elif not unit.doing and not unit.gone and not just(unit.killed_at, now):
             unit.killed_at = now
             self._begin(unit, "kill", unit.service.kill())
 
     def _begin(self, unit: Unit, doing: str, work: Coroutine[Any, Any, None]) -> None:
-        unit.doing = doing
+        unit.begins(doing, self.clock.now())
         unit.operation = asyncio.create_task(work, name=f"{doing}-{unit.service.name}")
         unit.operation.add_done_callback(lambda task: self._ended(unit, task))
 

@@ -50,12 +50,23 @@ class Unit:
     since: Instant | None = None
     stopped_at: Instant | None = None
     killed_at: Instant | None = None
+    stop_began: Instant | None = None  # until it was seen gone; `stopping` measures by it
+    stop_cut: bool = False  # a kill came before that stop had ended
     ailing: str = ""  # why it counts as failed though it runs (its probes): it is stopped, then started
     restart: str = ""  # why it is to be started anew though nothing is wrong with it
     stray: bool = False  # runs without a lease, and nobody of acmd's started it
     seen_gone: bool = False  # since the mode in force was taken over
     probed: dict[str, Probed] = field(default_factory=dict)  # by the probe's name
     held: Held | None = None  # while an operator has it, its end is no failure and nothing is started
+
+    def begins(self, doing: str, now: Instant) -> None:
+        """An operation is under way from now on."""
+        if doing == "stop" and self.stop_began is None and not self.gone:
+            self.stop_began, self.stop_cut = now, False
+        elif doing == "start":
+            self.stop_began = None
+        self.stop_cut = self.stop_cut or doing == "kill"
+        self.doing = doing
 
     @property
     def up(self) -> bool:
