@@ -14,6 +14,7 @@ import pytest
 from acmd.drivers.fence_agent import CommandFenceAgent
 
 pytestmark = pytest.mark.asyncio
+DUMMY = "/usr/sbin/fence_dummy"
 
 
 class Log(list[dict[str, Any]]):
@@ -35,8 +36,45 @@ async def test_exit_0_confirms_and_the_options_come_in(tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     fence, log = agent(f"import sys; open({str(seen)!r}, 'w').write(sys.stdin.read())")
     assert await fence.fence("beta")
-    assert seen.read_text().split() == ["action=off", "plug=beta", "nodename=beta"]
+    assert seen.read_text().split() == ["plug=beta", "action=off", "nodename=beta"]
     assert log == []
+
+
+async def test_parameters_of_all_and_of_one(tmp_path: Path) -> None:
+    """A node's own parameter goes before one of all nodes, those of others are not told, action and name are
+    acmd's.
+    """
+    seen, log = tmp_path / "seen", Log()
+    code = f"import sys; open({str(seen)!r}, 'w').write(sys.stdin.read())"
+    parameters = {
+        "ip": "192.0.2.9",
+        "lanplus": "1",
+        "beta:ip": "192.0.2.2",
+        "beta:plug": "7",
+        "alpha:ip": "x",
+    }
+    fence = CommandFenceAgent((sys.executable, "-c", code), 5.0, log, parameters, "reboot")
+    assert await fence.fence("beta")
+    words = ["plug=7", "ip=192.0.2.2", "lanplus=1", "action=reboot", "nodename=beta"]
+    assert sorted(seen.read_text().split()) == sorted(words)
+
+
+@pytest.mark.skipif(
+    not Path(DUMMY).exists(), reason=f"without {DUMMY} (Debian: fence-agents) no agent of theirs is tried"
+)
+@pytest.mark.parametrize("action", ["off", "reboot"])
+async def test_an_agent_of_cluster_labs(tmp_path: Path, action: str) -> None:
+    """One of the package fence-agents reads its options, does what it is told, and confirms; told to fail it
+    confirms nothing.
+    """
+    status, log = tmp_path / "status", Log()
+    status.write_text("on")
+    given = {"status_file": str(status), "beta:type": "file", "gamma:type": "fail"}
+    fence = CommandFenceAgent((DUMMY,), 30.0, log, given, action)
+    assert await fence.fence("beta")
+    assert status.read_text().strip() == {"off": "off", "reboot": "on"}[action]
+    assert not await fence.fence("gamma")
+    assert log[-1]["exit"] == 1
 
 
 async def test_another_exit_code_confirms_nothing() -> None:

@@ -25,6 +25,8 @@ def _secret_files(config: Config) -> Iterator[tuple[str, str]]:
     yield "database.password_file", database.password_file
     yield "http.key_file", config.http.key_file
     yield "http.token_file", config.http.token_file
+    for name, file in config.fencing.parameter_files.items():
+        yield f"fencing.parameter_files.{name}", file
     for service in config.services:
         if isinstance(service, OcfService):
             for name, file in service.parameter_files.items():

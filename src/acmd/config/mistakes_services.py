@@ -70,17 +70,25 @@ def _credentials(path: Path, table: Mapping[str, Any]) -> Iterator[Mistake]:
         yield ((*path, "password_file"), "is nobody's without user", "set user, too")
 
 
-def _agent(table: Mapping[str, Any], number: int, address: str) -> Iterator[Mistake]:
+def parameter_mistakes(path: Path, table: Mapping[str, Any]) -> Iterator[Mistake]:
+    """In what an agent is given: a secret, or something given twice."""
     for name in table["parameters"]:
-        path: Path = ("service", number, "parameters", name)
         if name in table["parameter_files"]:
-            yield (path, "stands under parameter_files, too", "take it out of one of them")
+            yield (
+                (*path, "parameters", name),
+                "stands under parameter_files, too",
+                "take it out of one of them",
+            )
         elif looks_secret(name):
             yield (
-                path,
+                (*path, "parameters", name),
                 "looks like a secret, which must not stand in this file",
                 "write it into a file that only root may read, and name that under parameter_files",
             )
+
+
+def _agent(table: Mapping[str, Any], number: int, address: str) -> Iterator[Mistake]:
+    yield from parameter_mistakes(("service", number), table)
     if address and table["parameters"].get("ip") == address:
         yield (
             ("service", number, "parameters", "ip"),

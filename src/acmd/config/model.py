@@ -116,6 +116,9 @@ class FencingSettings:
 
     policy: str  # "off", "best_effort" or "required"
     agent: tuple[str, ...]
+    action: str  # "off" or "reboot"
+    parameters: Mapping[str, str]  # NAME for every node, NODE:NAME for one
+    parameter_files: Mapping[str, str]  # secrets: the parameter's value is the first line of the file
     suspect_after_s: float  # 0: the agent is asked only once the takeover wait has passed
     timeout_s: float
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from acmd.config.dependent import fill_dependent
+from acmd.config.mistakes_fencing import fencing_mistakes
 from acmd.config.mistakes_http import http_mistakes
 from acmd.config.mistakes_services import service_mistakes
 from acmd.config.model import (
@@ -71,7 +72,7 @@ def mistakes(tree: Mapping[str, Any], raw: Mapping[str, Any]) -> list[Mistake]:
     return [
         *_timing(tree, raw),
         *_guard(tree),
-        *_fencing(tree),
+        *fencing_mistakes(tree),
         *_hold_down(tree),
         *_failback(tree),
         *_places(tree),
@@ -122,25 +123,6 @@ def _guard(tree: Mapping[str, Any]) -> Iterator[Mistake]:
         )
 
 
-def _fencing(tree: Mapping[str, Any]) -> Iterator[Mistake]:
-    fencing = tree["fencing"]
-    if fencing["policy"] != "off" and not fencing["agent"]:
-        yield (
-            ("fencing", "policy"),
-            "there is no fence agent that could be asked",
-            'set fencing.agent = ["/path/to/program"], or fencing.policy = "off"',
-        )
-    suspect, renew = fencing["suspect_after_s"], tree["timing"]["renew_deadline_s"]
-    if 0 < suspect < renew:
-        yield (
-            ("fencing", "suspect_after_s"),
-            f"{suspect:g} s is less than timing.renew_deadline_s, {renew:g} s: a healthy node would "
-            f"be fenced "
-            "for a short stall",
-            f"write 0, or at least {renew:g}",
-        )
-
-
 def _hold_down(tree: Mapping[str, Any]) -> Iterator[Mistake]:
     first, longest = tree["hold_down"]["first_s"], tree["hold_down"]["longest_s"]
     if first > longest:
@@ -169,6 +151,8 @@ def _places(tree: Mapping[str, Any]) -> Iterator[Mistake]:
     ]
     if tree["fencing"]["agent"]:
         local.append((("fencing", "agent"), tree["fencing"]["agent"][0]))
+    for name, place in tree["fencing"]["parameter_files"].items():
+        local.append((("fencing", "parameter_files", name), place))
     for number, table in enumerate(tree["service"]):
         local += _places_of_service(number, table)
     for number, table in enumerate(tree["hook"]):

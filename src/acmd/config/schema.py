@@ -31,6 +31,8 @@ from acmd.config.values import (
     CommandOrNothing,
     Duration,
     DurationOrZero,
+    FenceParameterFiles,
+    FenceParameters,
     Name,
     NameOrNothing,
     option,
@@ -152,9 +154,26 @@ class FencingSection(BaseModel):
     agent: CommandOrNothing = option(
         [],
         "Program and arguments. As agents of the ClusterLabs API do, it reads options from its standard "
-        "input, `action=off` and `plug=NAME` with the other node's name, and exits with 0 only when that "
-        "host is off or was reset. Pass credentials by file, not as arguments.",
-        example=["/usr/local/sbin/fence-host", "--config", "/etc/acmd/fence.conf"],
+        "input, `action=`, `plug=` and `nodename=` with the other node's name, and those of `parameters`; it "
+        "exits with 0 only when that host is off or was reset. Agents of the package fence-agents read no "
+        "standard input once they get an argument, so these get none.",
+        example=["/usr/sbin/fence_ipmilan"],
+    )
+    action: Literal["off", "reboot"] = option(
+        "off",
+        "off: the host stays without power until somebody switches it on. reboot: it comes back, and joins "
+        "again.",
+    )
+    parameters: FenceParameters = option(
+        {},
+        "Further options of the agent. `NODE:NAME` is for that node alone, and goes before `NAME`; "
+        "`NODE:plug` where the power switch knows a node by another name. No secrets.",
+        example={"lanplus": "1", "username": "acmd", "a:ip": "192.0.2.101", "b:ip": "192.0.2.102"},
+    )
+    parameter_files: FenceParameterFiles = option(
+        {},
+        "Options that are secrets: each is the first line of a file that only root may read.",
+        example={"password": "/etc/acmd/power.password"},
     )
     suspect_after_s: DurationOrZero = option(
         0.0,

@@ -160,6 +160,18 @@ def _parameters(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _fence_parameters(value: dict[str, str]) -> dict[str, str]:
+    for key in value:
+        node, _, name = key.rpartition(":")
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]*", name) or (":" in key and not node):
+            raise ValueError(f"{key!r} is neither the name of a parameter nor NODE:PARAMETER")
+        if node:
+            check_name(node)
+        if name in {"action", "nodename"}:
+            raise ValueError(f"{key!r} is given to the agent by acmd itself")
+    return value
+
+
 Name = Annotated[
     str,
     AfterValidator(check_name),
@@ -194,6 +206,8 @@ WebPath = Annotated[str, AfterValidator(_web_path), Field(json_schema_extra={"pa
 Line = Annotated[str, AfterValidator(_one_line)]
 Parameters = Annotated[dict[str, Argument], AfterValidator(_parameters)]
 ParameterFiles = Annotated[dict[str, AbsolutePath], AfterValidator(_parameters)]
+FenceParameters = Annotated[dict[str, Line], AfterValidator(_fence_parameters)]
+FenceParameterFiles = Annotated[dict[str, AbsolutePath], AfterValidator(_fence_parameters)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrZero = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1, le=1000)]

@@ -17,6 +17,7 @@ from acmd.daemon.guarding import release_settings, virtual_addresses
 from acmd.daemon.services import (
     gate_of,
     plan,
+    secrets_of,
     service,
     services_group,
     set_limits,
@@ -46,7 +47,8 @@ def stop_limits_s(config: Config, group: Group) -> list[float]:
 def identity(config: Config, cluster: ClusterFile, stops_s: float) -> Self:
     """Who this node is, for one start of the daemon. `stops_s`: how long stopping one by one may take."""
     timing = config.timing
-    stops_ns = timing.stop_budget_ns + timing.kill_budget_ns  # what was killed may take that long to go
+    # What was killed may take that long to go, and its proof of landing that long to come.
+    stops_ns = timing.stop_budget_ns + timing.kill_budget_ns + timing.lease_duration_ns
     return Self(
         node=config.node.name,
         cluster_id=cluster.cluster_id,
@@ -77,7 +79,9 @@ async def group(
 ) -> Group:
     """The services that run on the active node, or on all. Raises AcmdError."""
     entries = [entry for entry in config.services if entry.runs_on == runs_on]
-    drain = FileSystemDrain(written(config), config.timing.kill_budget_ns / NS_PER_S)
+    # A proof that comes late is as good: on giving up the lease is renewed meanwhile, and after R the guard
+    # has limits of its own. Cut short it would only begin again, and on slow hosts never end.
+    drain = FileSystemDrain(written(config), config.timing.lease_duration_ns / NS_PER_S)
     units = [
         Unit(
             await service(config, entry, bus, before_start),
@@ -93,9 +97,10 @@ async def group(
 
 def fencing_of(config: Config, clock: Clock, changed: Any, log: Callable[..., None]) -> Fencing:
     """The configured agent, if any, behind what asks for it."""
-    agent = None
-    if config.fencing.agent:
-        agent = CommandFenceAgent(config.fencing.agent, config.fencing.timeout_s, log)
+    wish, agent = config.fencing, None
+    if wish.agent:
+        parameters = {**wish.parameters, **secrets_of("fencing", wish.parameter_files)}
+        agent = CommandFenceAgent(wish.agent, wish.timeout_s, log, parameters, wish.action)
     return Fencing(agent, clock, changed, log)
 
 

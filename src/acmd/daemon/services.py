@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from acmd.config.credentials import read_secret
 from acmd.config.model import (
@@ -202,7 +202,7 @@ async def _ocf(config: Config, entry: OcfService) -> Service:
         name=entry.name,
         provider=entry.provider,
         kind=entry.agent_type,
-        parameters={**entry.parameters, **_secrets(entry)},
+        parameters={**entry.parameters, **secrets_of(f"service {entry.name}", entry.parameter_files)},
         runs_on=entry.runs_on,
         start_limit_s=entry.start_timeout_s,
         stop_limit_s=entry.stop_timeout_s,
@@ -213,13 +213,14 @@ async def _ocf(config: Config, entry: OcfService) -> Service:
     return ocf.OcfService(agent, await ocf.describe(agent))
 
 
-def _secrets(entry: OcfService) -> dict[str, str]:
+def secrets_of(whose: str, files: Mapping[str, str]) -> dict[str, str]:
+    """What these files hold, for an agent's parameters. Raises ConfigError."""
     found = {}
-    for name, file in entry.parameter_files.items():
+    for name, file in files.items():
         try:
             found[name] = read_secret(file)
         except ConfigError as error:
-            raise ConfigError(f"service {entry.name}, parameter {name}: {error.what}", error.remedy) from None
+            raise ConfigError(f"{whose}, parameter {name}: {error.what}", error.remedy) from None
     return found
 
 

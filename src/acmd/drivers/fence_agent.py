@@ -1,8 +1,9 @@
 """Fence agents by the ClusterLabs API: options come in on standard input, exit code 0 is the confirmation.
 
 https://github.com/ClusterLabs/fence-agents/blob/main/doc/FenceAgentAPI.md: one `name=value` a
-line; `action=off` must leave the host without power; 0 means done, anything else means not. The
-configured command may carry further options of its own (address, credentials file).
+line; `action=off` must leave the host without power, `action=reboot` must have taken it away once; 0 means
+done, anything else means not. What else the agent needs (address, credentials) comes the same way, so that no
+secret stands among its arguments.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 OUTPUT_LIMIT = 400
 REAP_S = 1.0
@@ -20,10 +21,30 @@ REAP_S = 1.0
 class CommandFenceAgent:
     """`ports.FenceAgent`. The agent leads its own session, so that all of it can be ended at the limit."""
 
-    def __init__(self, argv: tuple[str, ...], limit_s: float, log: Callable[..., None]) -> None:
+    def __init__(
+        self,
+        argv: tuple[str, ...],
+        limit_s: float,
+        log: Callable[..., None],
+        parameters: Mapping[str, str] | None = None,
+        action: str = "off",
+    ) -> None:
         self._argv = argv
         self._limit_s = limit_s
         self._log = log
+        self._parameters = parameters or {}
+        self._action = action
+
+    def _order(self, host: str) -> bytes:
+        """What the agent reads: a parameter of this node's own comes before one of all nodes."""
+        common = {key: value for key, value in self._parameters.items() if ":" not in key}
+        own = {
+            key.removeprefix(f"{host}:"): value
+            for key, value in self._parameters.items()
+            if key.startswith(f"{host}:")
+        }
+        order = {"plug": host, **common, **own, "action": self._action, "nodename": host}
+        return "".join(f"{key}={value}\n" for key, value in order.items()).encode()
 
     async def fence(self, host: str) -> bool:
         """True only when the agent ended with 0 within its limit. Never raises."""
@@ -39,10 +60,9 @@ class CommandFenceAgent:
         except OSError as problem:
             self._log("fence-agent", level="error", host=host, problem=f"{self._argv[0]}: {problem.strerror}")
             return False
-        order = f"action=off\nplug={host}\nnodename={host}\n".encode()
         try:
             async with asyncio.timeout(self._limit_s):
-                output, _ = await process.communicate(order)
+                output, _ = await process.communicate(self._order(host))
         except TimeoutError:
             self._log("fence-agent", level="error", host=host, problem=f"no end within {self._limit_s:g} s")
             return False
