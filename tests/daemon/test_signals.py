@@ -50,6 +50,31 @@ def test_the_next_daemon_adopts(number: signal.Signals, pair: Pair) -> None:
     assert passive.status("epoch") == before
 
 
+def test_an_outdated_guard_stays_while_it_is_armed(pair: Pair) -> None:
+    """A daemon that comes with other settings adopts under the guard that is there, and says that it is
+    outdated; once nothing is armed another one takes its place, and no service was restarted for it.
+    """
+    active, passive = pair.settle()
+    starts = pair.cluster.starts()
+    assert not active.status("guard", "outdated")
+    active.configure(f'data_directories = ["{active.directory}"]\n{STANDARD}')
+    active.signal(signal.SIGKILL)
+    wait(lambda: not active.alive(), what="the daemon ends")
+    active.start()
+    pair.settle()
+    assert active.status("guard", "outdated")
+    assert active.status("guard", "armed")
+    assert pair.cluster.starts() == starts
+    active.ask(do="switchover", to=passive.name)
+    wait(lambda: passive.role() == "active", 25, "the peer takes over")
+    wait(lambda: active.status("guard", "outdated") is False, what="another guard")
+    active.configure()
+    active.signal(signal.SIGUSR2)
+    wait(lambda: not active.alive(), what="the daemon ends")
+    active.start()
+    pair.settle()
+
+
 def test_a_second_daemon_is_refused(pair: Pair) -> None:
     """It says which process is there, ends with 1, and the first one notices nothing."""
     active, _ = pair.settle()

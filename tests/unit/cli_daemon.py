@@ -127,6 +127,7 @@ def snapshot(**changes: Any) -> dict[str, Any]:
             "watchdog": "ok",
             "faults": [],
             "notes": [],
+            "outdated": False,
         },
         "fencing": {"policy": "off", "agent": False, "running": [], "failed": [], "confirmed": []},
         "interlock": {"state": "clear"},

@@ -155,6 +155,12 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "confirm-off b",
     ),
     "guard's fault": (part("guard", faults=["no memory"]), WARN, "the guard says: no memory", "acmd-guard"),
+    "an older guard": (
+        part("guard", outdated=True, armed=True),
+        NOTE,
+        "the guard is of another version",
+        "acmd switchover",
+    ),
     "no daemon": ({"role": "not-running"}, ALARM, "daemon does not run", "systemctl start"),
 }
 

@@ -59,7 +59,7 @@ def look(place: Glance, limit_s: float = LIMIT_S) -> dict[str, Any]:
         "lease": None,
         "nodes": [],
         "maintenance": {"all": None, "nodes": {}},
-        "guard": dict.fromkeys(GUARD_KEYS) | {"faults": [], "notes": []},
+        "guard": dict.fromkeys(GUARD_KEYS) | {"faults": [], "notes": [], "outdated": False},
         "fencing": None,
         "interlock": None,
         "hold_down": None,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from acmd import __version__
 from acmd.config.model import Config
 from acmd.daemon import announcing
+from acmd.daemon.guard_keeper import guard_fingerprint
 from acmd.daemon.plumbing import who
 from acmd.drivers.control_socket import ControlSocket
 from acmd.errors import AcmdError
@@ -110,4 +111,5 @@ async def about(config: Config, cluster_id: str) -> About:
         bool(config.fencing.agent),
         await announcing.users(config),
         announcing.digest(config),
+        guard_fingerprint(config),
     )

@@ -24,6 +24,11 @@ LOOK_S = 1.0
 END_LIMIT_S = 2.0
 
 
+def guard_fingerprint(config: Config) -> int:
+    """Of a guard of this version with the settings of this configuration, as it tells its own."""
+    return parse([json.dumps(guard_settings(config))]).fingerprint
+
+
 class GuardKeeper:
     """Sees to it beside the heartbeat."""
 
@@ -32,7 +37,7 @@ class GuardKeeper:
         self._link = link
         self._log = log
         self._children: set[int] = set()
-        self._fingerprint = parse([json.dumps(guard_settings(config))]).fingerprint
+        self._fingerprint = guard_fingerprint(config)
         self._asked_to_end = 0
 
     def start(self) -> None:

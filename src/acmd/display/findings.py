@@ -202,6 +202,13 @@ def _guard(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
             "the watchdog is missing: if the guard itself is stuck, nothing resets this host",
             "load the watchdog's kernel module (softdog at least), or set guard.watchdog",
         )
+    if guard.get("outdated") and guard["armed"]:
+        yield Finding(
+            NOTE,
+            "the guard is of another version, or has other settings, than this daemon; it protects this "
+            "node as it did before",
+            "`acmd switchover`: it is replaced once nothing is armed",
+        )
     if guard["last_resort"] == "none":
         yield Finding(
             NOTE,

@@ -109,6 +109,7 @@ class Guard(Part):
     deadline_in_s: float | None = Field(description="Until it kills unless the lease is renewed.")
     last_resort: str | None
     last_resort_means: str | None
+    outdated: bool = Field(description="Of another version, or with other settings, than this daemon.")
     watchdog: str | None = Field(description="ok, none, missing, or what is wrong with it.")
     faults: list[str]
     notes: list[str]

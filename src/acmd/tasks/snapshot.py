@@ -35,6 +35,7 @@ class About:
     fence_agent: bool = False
     users: Mapping[str, str] = field(default_factory=dict)
     config_digest: str = ""
+    guard_fingerprint: int | None = None  # of a guard of this version with these settings
 
 
 def _no_fencing() -> Mapping[str, Any]:
@@ -80,6 +81,7 @@ class Snapshot:
         guard["watchdog"] = says.get("watchdog", "unknown") if guard["watchdog"] == "ok" else "missing"
         guard["faults"] = list(says.get("faults", ()))
         guard["notes"] = list(says.get("notes", ()))
+        guard["outdated"] = says.get("settings", about.guard_fingerprint) != about.guard_fingerprint
         return {
             "format": status.FORMAT,
             "version": about.version,
