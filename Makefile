@@ -33,9 +33,10 @@ simulate: ## random faults against the real core for HOURS=1
 	@$(VENV)
 	@$(BIN)/python -m tests.simulation --hours $(HOURS) $(ARGS)
 
-bench: ## measure failovers on this machine
+bench: ## measure everything, into docs/performance (root: all of it; ARGS=--quick, ARGS='--only NAME')
 	@$(VENV)
-	@$(BIN)/python bench/failover.py $(ARGS)
+	@$(BIN)/python tools/fuse.py
+	@$(BIN)/python -m bench $(ARGS)
 
 hosts: ## hosts with a real systemd to play with (root)
 	@$(VENV)

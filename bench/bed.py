@@ -1,21 +1,13 @@
-"""What the measurements share: a cluster of two make-believe hosts, statistics, the JSON file."""
+"""A cluster of two make-believe hosts, as the demo has it, for the programs that measure one."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import math
-import os
-import platform
-import statistics
-import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import acmd
 from acmd.cli.demo import place as places
 from acmd.cli.demo.direct import make_cluster
 from acmd.cli.demo.node import Node
@@ -84,44 +76,3 @@ def invent_history(shared: Path, epochs: int) -> None:
         raise TypeError(f"the first record is {first}")
     for epoch in range(1, epochs + 1):
         (shared / lease_name(epoch)).write_bytes(encode(first._replace(epoch=epoch, holder="a")))
-
-
-def summary(values_s: Sequence[float]) -> dict[str, Any]:
-    """Median, 95th percentile (nearest rank) and worst, in seconds."""
-    ordered = sorted(values_s)
-    return {
-        "rounds": len(ordered),
-        "median_s": round(statistics.median(ordered), 4),
-        "p95_s": round(ordered[math.ceil(0.95 * len(ordered)) - 1], 4),
-        "worst_s": round(ordered[-1], 4),
-        "all_s": [round(value, 4) for value in values_s],
-    }
-
-
-def machine() -> dict[str, Any]:
-    """Where and when this was measured."""
-    return {
-        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "cpus": os.cpu_count(),
-        "machine": platform.machine(),
-        "kernel": platform.release(),
-        "load_1min": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "acmd": acmd.__version__,
-    }
-
-
-def write(file: str, measured: dict[str, Any]) -> None:
-    """The JSON file, if one was asked for."""
-    if file:
-        Path(file).write_text(json.dumps({"machine": machine(), **measured}, indent=2) + "\n")
-        print(f"written: {file}")
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Aligned columns on standard output."""
-    cells = [[str(cell) for cell in row] for row in (heads, *rows)]
-    widths = [max(len(row[at]) for row in cells) for at in range(len(heads))]
-    for row in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Memory of a running node: `python bench/memory.py [--json FILE]`.
+"""Memory of a running node: `python -m bench.memory`.
 
 Proportional set size (PSS) of the daemon with its storage workers, of the guard, and of a
 service's runner; for the guard also what is locked. On the active and the passive node, after
@@ -7,21 +7,24 @@ some idle time, with the fast profile.
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from acmd.cli.demo import machine
 from acmd.cli.demo.node import Node
-from bench.bed import running, table, write
+from bench.bed import running
+from bench.program import options
+from bench.results import Report, Series
 
 IDLE_S = 10.0
 DAEMON_LIMIT_MB, GUARD_LIMIT_MB = 64.0, 16.0
 _KB = re.compile(r"^(\w+):\s+(\d+) kB$", re.MULTILINE)
+
+ABOUT = """Proportional set size (PSS) of all processes of a part, on the nodes of the demo after ten idle
+seconds."""
 
 
 def kilobytes(file: str, key: str) -> int:
@@ -56,23 +59,26 @@ def measure(node: Node) -> dict[str, dict[str, float]]:
 
 def main() -> int:
     """Measure, print, write. 1 when a promise was not kept."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--json", default="", metavar="FILE", help="write everything there")
-    args = parser.parse_args()
+    args = options(__doc__).parse_args()
+    report = Report(
+        "memory",
+        "Memory of a node",
+        ABOUT,
+    )
     with running("fast") as bed:
         bed.stage.dwell(IDLE_S)
-        found: dict[str, Any] = {"active": measure(bed.active()), "passive": measure(bed.passive())}
-    rows, kept = [], True
+        found = {"active": measure(bed.active()), "passive": measure(bed.passive())}
     for role, parts in found.items():
         for name, part in sorted(parts.items()):
             limit = {"daemon": DAEMON_LIMIT_MB, "guard": GUARD_LIMIT_MB}.get(name)
-            good = limit is None or part["pss_mb"] <= limit
-            kept = kept and good
-            cells = (role, name, int(part["processes"]), f"{part['pss_mb']:.1f}", f"{part['locked_mb']:.1f}")
-            rows.append((*cells, f"{limit:g}" if limit else "-", "kept" if good else "MISSED"))
-    table(("node", "part", "processes", "PSS MB", "locked MB", "at most MB", ""), rows)
-    write(args.json, {"parts": found, "kept": kept})
-    return 0 if kept else 1
+            note = f"{part['processes']:g} processes, {part['locked_mb']:.1f} MB locked"
+            if name != "service":
+                report.add(
+                    Series(
+                        f"PSS of the {name}", f"acmd {role}", "MB", [part["pss_mb"]], note, most_worst=limit
+                    )
+                )
+    return report.write(args.out)
 
 
 if __name__ == "__main__":

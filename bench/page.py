@@ -48,8 +48,8 @@ def table(told: dict[str, Any]) -> str:
     if not series:
         return "Nothing was measured.\n"
     compared = any(
-        len({one["subject"] for one in series if one["what"] == what}) > 1
-        and base_of(series, what) is not None
+        base_of(series, what) is not None
+        and any(one["what"] == what and not one["subject"].startswith(OURS) for one in series)
         for what in {one["what"] for one in series}
     )
     promised = any(_promise(one) for one in series)

@@ -1,4 +1,4 @@
-"""System calls on shared storage for each heartbeat: `python bench/storage_ops.py [--json FILE]`.
+"""System calls on shared storage for each heartbeat: `python -m bench.storage_ops`.
 
 Counted by strace on the storage workers of an active and a passive node that are idle, with few
 and with many past epochs; the guard, the daemon and the services make none. Only calls that name
@@ -7,7 +7,6 @@ a file or descriptor below the cluster's directory count.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import re
@@ -24,10 +23,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from acmd.cli.demo import machine
 from acmd.cli.demo.node import Node
 from acmd.core.timing import NS_PER_S
-from bench.bed import running, table, write
+from bench.bed import running
+from bench.program import cannot, options
+from bench.results import Report, Series
 
 WATCH_S = 24.0
 _CALL = re.compile(r"^(?:\d+ +)?(\w+)\(")
+
+ABOUT = """Counted by strace on the storage workers of idle nodes. Half of them are opens and stats that
+the client of a network file system answers with few requests. A renewal is one listing, one
+synchronous write of 512 bytes, and one read."""
 
 
 def workers(node: Node) -> list[int]:
@@ -83,26 +88,21 @@ def measure(past_epochs: int) -> dict[str, Any]:
 
 def main() -> int:
     """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--json", default="", metavar="FILE", help="write everything there")
-    args = parser.parse_args()
+    args = options(__doc__).parse_args()
     if shutil.which("strace") is None:
-        print("strace is missing; install it (Debian: strace)", file=sys.stderr)
-        return 1
-    results = [measure(past_epochs) for past_epochs in (1, 1000)]
-    rows = [
-        (
-            result["past_epochs"],
-            role,
-            result[role]["per_beat"],
-            " ".join(f"{name}:{number}" for name, number in result[role]["by_call"].items()),
-        )
-        for result in results
-        for role in ("active", "passive")
-    ]
-    table(("past epochs", "node", "calls a heartbeat", "by call"), rows)
-    write(args.json, {"profile": "fast", "results": results})
-    return 0
+        return cannot("strace is missing; install it (Debian: strace)")
+    report = Report(
+        "storage_ops",
+        "System calls on shared storage for each heartbeat",
+        ABOUT,
+    )
+    for past_epochs in (1, 1000):
+        result = measure(past_epochs)
+        for role in ("active", "passive"):
+            calls = " ".join(f"{name}:{number}" for name, number in result[role]["by_call"].items())
+            what = f"calls a heartbeat, {past_epochs:,} past epochs"
+            report.add(Series(what, f"acmd {role}", "", [result[role]["per_beat"]], calls))
+    return report.write(args.out)
 
 
 if __name__ == "__main__":

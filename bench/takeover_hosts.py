@@ -1,24 +1,26 @@
 """How long the service is away after a power loss, on two hosts with a real systemd (root).
 
-    python bench/takeover_hosts.py [--rounds 20] [--profile fast] [--json FILE]
+    python -m bench.takeover_hosts [--rounds 10] [--profile fast]
 
 Measured by the service itself, which stamps each 4 ms: last stamp on the old host, first on the new one.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
 import sys
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.hosts.bed import Bed
+from bench.program import cannot, options
+from bench.results import Report, Series
+from tests.hosts.bed import Bed, missing_needs
 from tests.hosts.cluster import TAKEOVER_S, Cluster
 from tests.hosts.witness import NS_PER_S, wait_for
+
+ABOUT = """The service is its own witness and stamps each 4 ms: from the last stamp on the old host to the
+first one on the new host."""
 
 
 def power_losses(profile: str, rounds: int) -> list[float]:
@@ -40,27 +42,22 @@ def power_losses(profile: str, rounds: int) -> list[float]:
 
 
 def main() -> int:
-    """Measure, print a table, write JSON. Exit code 1 when the bound was broken."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=20)
+    """Measure, print, write. 1 when the bound was broken."""
+    parser = options(__doc__)
+    parser.add_argument("--rounds", type=int, help="default: 10")
     parser.add_argument("--profile", choices=sorted(TAKEOVER_S), default="fast")
-    parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    found = power_losses(args.profile, args.rounds)
-    result = {
-        "profile": args.profile,
-        "fault": "power loss",
-        "rounds": len(found),
-        "median_s": round(statistics.median(found), 3),
-        "worst_s": round(max(found), 3),
-        "bound_s": TAKEOVER_S[args.profile],
-        "seconds": [round(value, 3) for value in found],
-    }
-    print("| profile | rounds | median | worst | bound |\n| --- | --- | --- | --- | --- |")
-    print("| {profile} | {rounds} | {median_s} s | {worst_s} s | {bound_s:.1f} s |".format(**result))
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=2) + "\n")
-    return int(max(found) > TAKEOVER_S[args.profile])
+    if lack := missing_needs():
+        return cannot(lack)
+    report = Report(
+        "takeover_hosts",
+        "Power loss of a host with a real systemd",
+        ABOUT,
+    )
+    found = power_losses(args.profile, args.rounds or (2 if args.quick else 10))
+    bound = TAKEOVER_S[args.profile]
+    report.add(Series("time without service", f"acmd {args.profile}", "s", found, most_worst=bound))
+    return report.write(args.out)
 
 
 if __name__ == "__main__":

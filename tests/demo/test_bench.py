@@ -6,18 +6,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.tree import ROOT
 
 
-def run(directory: Path, program: str, *words: str) -> tuple[int, dict[str, object]]:
+def run(directory: Path, program: str, *words: str) -> tuple[int, dict[str, Any]]:
     """Exit code and JSON."""
-    file = directory / "measured.json"
-    command = [sys.executable, f"bench/{program}.py", *words, "--json", str(file)]
+    command = [sys.executable, f"bench/{program}.py", *words, "--out", str(directory)]
     done = subprocess.run(command, cwd=ROOT, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT / "src")})
-    return done.returncode, json.loads(file.read_text())
+    return done.returncode, json.loads((directory / f"{program}.json").read_text())
 
 
 @pytest.mark.long
@@ -26,13 +26,13 @@ def test_memory_stays_within_its_promise(tmp_path: Path) -> None:
     code, found = run(tmp_path, "memory")
     assert code == 0, found
     assert found["kept"] is True
+    assert {one["what"] for one in found["series"]} >= {"PSS of the daemon", "PSS of the guard"}
 
 
 @pytest.mark.long
 def test_failovers_are_measured(tmp_path: Path) -> None:
-    """One round of each: median, 95th percentile, worst, every round, the machine. Times are not judged
-    here: a busy CI machine may miss them."""
+    """One round of each. Times are not judged here: a busy CI machine may miss them."""
     _, found = run(tmp_path, "failover", "--rounds", "1", "--switchovers", "1", "--profiles", "fast")
-    text = json.dumps(found)
-    for key in ("power_loss", "switchover_overhead", "median_s", "p95_s", "worst_s", "all_s", "kernel"):
-        assert key in text
+    power_loss, overhead, _ = found["series"]
+    assert power_loss["most_worst"] == 7.5
+    assert len(power_loss["values"]) == len(overhead["values"]) == 1
