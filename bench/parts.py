@@ -21,6 +21,8 @@ PARTS = (
     Part("reaction", "a killed service until its restart, against polling (root)", 900, 240),
     Part("memory", "memory of a node as in the demo", 120, 120),
     Part("storage_ops", "system calls on shared storage for each heartbeat", 240, 240),
+    Part("growth", "more nodes, more clusters on a host, more past epochs", 1200, 300),
+    Part("latency", "shared storage that answers slowly", 900, 300),
     Part("start", "`acmd status`, the daemon's start, imports", 300, 120),
     Part("simulation", "cluster-hours of simulation for each minute", 240, 60),
 )

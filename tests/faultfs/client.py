@@ -103,12 +103,13 @@ class FaultFS:
         name: str = "*",
         error: int = errno.EIO,
         seconds: float = 0.0,
+        jitter: float = 0.0,
         count: int = -1,
         skip: int = 0,
     ) -> int:
         """A new rule (see `tests.faultfs.rules`); its number."""
         wish = {"action": action, "ops": ops, "name": name, "error": error, "seconds": seconds}
-        return int(self._ask(do="add", **wish, count=count, skip=skip))
+        return int(self._ask(do="add", **wish, jitter=jitter, count=count, skip=skip))
 
     def clear(self, number: int | None = None) -> None:
         """Take a rule, or all, out of force; what is stalled goes on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import fnmatch
+import random
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,7 +17,7 @@ T = TypeVar("T")
 ACTIONS = {
     "stall": "wait until the rule is cleared, then do it",
     "done-stall": "do it, then wait with the answer until the rule is cleared",
-    "delay": "wait `seconds`, then do it",
+    "delay": "wait `seconds`, and up to `jitter` seconds more, then do it",
     "errno": "fail, and never do it",
     "done-error": "do it, and say that it failed",
     "late": "say that it failed, and do it `seconds` later",
@@ -34,6 +35,7 @@ class Rule:
     name: str = "*"
     error: int = errno.EIO
     seconds: float = 0.0
+    jitter: float = 0.0
     count: int = -1
     skip: int = 0
     hits: int = 0
@@ -93,7 +95,7 @@ class Injector:
         if rule.action == "stall":
             await rule.cleared.wait()
         elif rule.action == "delay":
-            await asyncio.sleep(rule.seconds)
+            await asyncio.sleep(rule.seconds + random.uniform(0.0, rule.jitter))
         elif rule.action == "errno":
             raise OSError(rule.error, "injected")
         elif rule.action == "late":
