@@ -52,9 +52,11 @@ class FileSystemDrain:
             async with asyncio.timeout(self._limit_s):
                 status = await process.wait()
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
             return False
+        finally:
+            if process.returncode is None:  # at the limit, or nobody asks any more
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGKILL)
         self._hanging = None
         return status == 0
 
