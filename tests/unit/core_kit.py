@@ -14,7 +14,7 @@ from acmd.core.decision import Arm, Decision, Disarm, Effect, Erase, Issue, Reme
 from acmd.core.election import decide
 from acmd.core.lease import LeaseState, Record, decode, encode
 from acmd.core.observation import Gate, GuardView, Intent, Mode, Observation, Outcome, Peer, ServicesView
-from acmd.core.state import Lease, Role, Self, State, initial_state
+from acmd.core.state import FencingPolicy, Lease, Role, Self, State, initial_state
 from acmd.core.timing import NS_PER_S, PROFILES, Instant
 
 CLUSTER = "11111111-2222-3333-4444-555555555555"
@@ -220,3 +220,58 @@ def check_order(effects: tuple[Effect, ...]) -> None:
 
 
 INTENT_ALL_DISABLED = Intent(all_disabled=True)
+
+
+# -- nodes in the middle of something -----------------------------------------------------------------
+
+RELEASED = raw(state=LeaseState.RELEASED)
+NEW = EPOCH + 1
+SHOOTER = ME._replace(fencing=FencingPolicy.BEST_EFFORT)
+AGENT: dict[str, Any] = {"has_fence_agent": True, "me": SHOOTER}
+
+
+def claimed(t: float = 0.0, **world: Any) -> Node:
+    """A node that has just claimed epoch 8; its link waits for an answer."""
+    node = watcher(raw(6), RELEASED, **world)
+    node.turn(t)
+    node.turn(t, node.honest(node.take(Kind.LIST), t))
+    node.turn(t, node.honest(node.take(Kind.READ), t))
+    assert node.role() is Role.CLAIMING
+    return node
+
+
+def listing(call: Call, t: float, *epochs: int) -> Outcome:
+    """An answer to a listing."""
+    return Outcome(call, at(t), at(t), Listing(epochs, CLUSTER_FILE))
+
+
+def linked(node: Node, t: float) -> Call:
+    """Let the link succeed and the linked file be read; the listing after it waits."""
+    node.turn(t, node.honest(node.take(Kind.LINK), t))
+    node.turn(t, node.honest(node.take(Kind.READ), t))
+    return node.take(Kind.LIST)
+
+
+LEFT_ALONE = READY._replace(gate=Gate.OPEN, clean=False)  # disarmed, its gate open for a detached epoch
+HANDS_OFF = running(mode=Mode.HANDS_OFF)
+DETACHED = raw(EPOCH, "a", state=LeaseState.DETACHED)
+
+
+def detached(**world: Any) -> Node:
+    """A node whose `detached` was acknowledged: disarmed, its services left alone."""
+    mine = lease(detached=True, held_issued=False)
+    views = {"guard": LEFT_ALONE, "services": HANDS_OFF, "intent": INTENT_ALL_DISABLED}
+    node = holder(Role.DETACHED, mine=mine, **{**views, **world})
+    node.state.detach_confirmed = True
+    node.disk[EPOCH] = DETACHED
+    return node
+
+
+CLOSING = armed(gate=Gate.CLOSING)
+SHUT = armed(gate=Gate.SHUT)
+NOBODY = (Peer("b", fit=False), Peer("c", fit=True, disabled=True))
+
+
+def promoting(**world: Any) -> Node:
+    """A node that won epoch 7; nothing is armed or started."""
+    return holder(Role.PROMOTING, **{"guard": disarmed(6), "services": gone(6), **world})

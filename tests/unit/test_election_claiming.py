@@ -2,88 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from acmd.core.calls import CLUSTER_FILE as CLUSTER_NAME
-from acmd.core.calls import Call, Fault, Kind, Listing, ReadBack
+from acmd.core.calls import Fault, Kind, ReadBack
 from acmd.core.decision import Arm, Reason, Remember, Supervise
 from acmd.core.lease import LeaseState, decode
 from acmd.core.observation import (
-    Gate,
-    GuardView,
-    Intent,
-    Interlock,
     Mode,
     Outcome,
-    ServicesView,
 )
-from acmd.core.state import FencingPolicy, Role
+from acmd.core.state import Role
 from acmd.core.timing import NS_PER_S
 from tests.unit.core_kit import (
     CLUSTER,
     CLUSTER_FILE,
-    EPOCH,
-    GONE,
     ME,
-    READY,
-    Node,
+    NEW,
     armed,
     at,
+    claimed,
     failed,
     first,
     has,
     kinds,
+    linked,
+    listing,
     modes,
     raw,
-    watcher,
 )
-
-RELEASED = raw(state=LeaseState.RELEASED)
-NEW = EPOCH + 1
-SHOOTER = ME._replace(fencing=FencingPolicy.BEST_EFFORT)
-AGENT: dict[str, Any] = {"has_fence_agent": True, "me": SHOOTER}
-
-
-def claimed(t: float = 0.0, **world: Any) -> Node:
-    """A node that has just claimed epoch 8; its link waits for an answer."""
-    node = watcher(raw(6), RELEASED, **world)
-    node.turn(t)
-    node.turn(t, node.honest(node.take(Kind.LIST), t))
-    node.turn(t, node.honest(node.take(Kind.READ), t))
-    assert node.role() is Role.CLAIMING
-    return node
-
-
-def listing(call: Call, t: float, *epochs: int) -> Outcome:
-    """An answer to a listing."""
-    return Outcome(call, at(t), at(t), Listing(epochs, CLUSTER_FILE))
-
-
-def linked(node: Node, t: float) -> Call:
-    """Let the link succeed and the linked file be read; the listing after it waits."""
-    node.turn(t, node.honest(node.take(Kind.LINK), t))
-    node.turn(t, node.honest(node.take(Kind.READ), t))
-    return node.take(Kind.LIST)
-
-
-BLOCKED: list[tuple[dict[str, Any], Reason]] = [
-    ({"intent": Intent(known=False)}, Reason.INTENT_UNKNOWN),
-    ({"intent": Intent(all_disabled=True)}, Reason.ALL_DISABLED),
-    ({"intent": Intent(disabled_here=True)}, Reason.DISABLED),
-    ({"fit": False}, Reason.UNFIT),
-    ({"run_ok": False}, Reason.RUN_UNWRITABLE),
-    ({"guard": GuardView()}, Reason.GUARD_MISSING),
-    ({"guard": READY._replace(watchdog_ok=False)}, Reason.WATCHDOG_MISSING),
-    ({"services": GONE._replace(processes=True)}, Reason.OWN_SERVICES_LEFT),
-    ({"services": GONE._replace(jobs=True)}, Reason.OWN_SERVICES_LEFT),
-    ({"services": GONE._replace(drained=False)}, Reason.OWN_SERVICES_LEFT),
-    ({"services": ServicesView()}, Reason.OWN_SERVICES_LEFT),
-    ({"guard": READY._replace(clean=False)}, Reason.GUARD_NOT_CLEAN),
-    ({"guard": armed(5, Gate.SHUT)}, Reason.GUARD_NOT_CLEAN),
-    ({"interlock": Interlock.BLOCKED}, Reason.INTERLOCK),
-]
 
 
 def test_an_eligible_node_links_one_finished_record() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from acmd.core.calls import Call, Kind, Listing
+from acmd.core.calls import Kind
 from acmd.core.decision import Fence, Reason
 from acmd.core.lease import LeaseState
 from acmd.core.observation import (
@@ -16,19 +16,18 @@ from acmd.core.observation import (
     Intent,
     Interlock,
     Leave,
-    Outcome,
     ServicesView,
 )
-from acmd.core.state import FencingPolicy, Role
+from acmd.core.state import Role
 from acmd.core.timing import NS_PER_S
 from acmd.core.turn import Turn
 from tests.unit.core_kit import (
-    CLUSTER_FILE,
+    AGENT,
     EPOCH,
     GONE,
-    ME,
+    NEW,
     READY,
-    Node,
+    RELEASED,
     armed,
     at,
     first,
@@ -36,34 +35,6 @@ from tests.unit.core_kit import (
     raw,
     watcher,
 )
-
-RELEASED = raw(state=LeaseState.RELEASED)
-NEW = EPOCH + 1
-SHOOTER = ME._replace(fencing=FencingPolicy.BEST_EFFORT)
-AGENT: dict[str, Any] = {"has_fence_agent": True, "me": SHOOTER}
-
-
-def claimed(t: float = 0.0, **world: Any) -> Node:
-    """A node that has just claimed epoch 8; its link waits for an answer."""
-    node = watcher(raw(6), RELEASED, **world)
-    node.turn(t)
-    node.turn(t, node.honest(node.take(Kind.LIST), t))
-    node.turn(t, node.honest(node.take(Kind.READ), t))
-    assert node.role() is Role.CLAIMING
-    return node
-
-
-def listing(call: Call, t: float, *epochs: int) -> Outcome:
-    """An answer to a listing."""
-    return Outcome(call, at(t), at(t), Listing(epochs, CLUSTER_FILE))
-
-
-def linked(node: Node, t: float) -> Call:
-    """Let the link succeed and the linked file be read; the listing after it waits."""
-    node.turn(t, node.honest(node.take(Kind.LINK), t))
-    node.turn(t, node.honest(node.take(Kind.READ), t))
-    return node.take(Kind.LIST)
-
 
 BLOCKED: list[tuple[dict[str, Any], Reason]] = [
     ({"intent": Intent(known=False)}, Reason.INTENT_UNKNOWN),

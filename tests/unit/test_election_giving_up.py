@@ -9,14 +9,15 @@ import pytest
 from acmd.core.calls import Fault, Kind
 from acmd.core.decision import CloseGate, Disarm, Erase, Exit, Issue, Reason, ShutGate
 from acmd.core.lease import LeaseState
-from acmd.core.observation import Gate, GuardView, Intent, Leave, Mode, Peer, SwitchoverRequest
+from acmd.core.observation import Gate, GuardView, Intent, Leave, Mode, Peer
 from acmd.core.state import Role
 from acmd.core.timing import NS_PER_S
 from tests.unit.core_kit import (
+    CLOSING,
     EPOCH,
     GONE,
     READY,
-    Node,
+    SHUT,
     armed,
     disarmed,
     failed,
@@ -31,42 +32,6 @@ from tests.unit.core_kit import (
     running,
     watcher,
 )
-
-CLOSING = armed(gate=Gate.CLOSING)
-SHUT = armed(gate=Gate.SHUT)
-NOBODY = (Peer("b", fit=False), Peer("c", fit=True, disabled=True))
-
-
-def promoting(**world: Any) -> Node:
-    """A node that won epoch 7; nothing is armed or started."""
-    return holder(Role.PROMOTING, **{"guard": disarmed(6), "services": gone(6), **world})
-
-
-# -- promoting ------------------------------------------------------------------------------------
-
-
-# -- active: reasons to give up --------------------------------------------------------------------
-
-LEAVING: list[tuple[dict[str, Any], Reason, str]] = [
-    ({"leave": Leave.RELEASE}, Reason.STOPPING, "b"),
-    ({"leave": Leave.RELEASE, "peers": NOBODY}, Reason.STOPPING, ""),
-    ({"intent": Intent(disabled_here=True)}, Reason.DISABLED, "b"),
-    ({"intent": Intent(disabled_here=True, forced=True), "peers": NOBODY}, Reason.DISABLED, ""),
-    ({"intent": Intent(switchover=SwitchoverRequest(EPOCH))}, Reason.SWITCHOVER, "b"),
-    ({"intent": Intent(switchover=SwitchoverRequest(EPOCH, "b"))}, Reason.SWITCHOVER, "b"),
-    ({"services": running(failed=True)}, Reason.SERVICE_FAILED, "b"),
-    ({"fit": False}, Reason.UNFIT, "b"),
-]
-
-
-# -- the switch goes away --------------------------------------------------------------------------
-
-
-# -- giving up -------------------------------------------------------------------------------------
-
-
-# -- demoting and killing ---------------------------------------------------------------------------
-
 
 # -- passive: clear, and leaving --------------------------------------------------------------------
 

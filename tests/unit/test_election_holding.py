@@ -9,14 +9,14 @@ import pytest
 from acmd.core.calls import Kind
 from acmd.core.decision import Arm, CloseGate, Disarm, Exit, Reason, Supervise
 from acmd.core.lease import LeaseState
-from acmd.core.observation import Gate, GuardView, Intent, Leave, Mode, Peer, SwitchoverRequest
+from acmd.core.observation import Gate, GuardView, Intent, Leave, Mode, SwitchoverRequest
 from acmd.core.state import Role
 from acmd.core.timing import NS_PER_S
 from tests.unit.core_kit import (
     EPOCH,
     ME,
+    NOBODY,
     READY,
-    Node,
     armed,
     at,
     disarmed,
@@ -27,18 +27,9 @@ from tests.unit.core_kit import (
     kinds,
     lease,
     modes,
+    promoting,
     running,
 )
-
-CLOSING = armed(gate=Gate.CLOSING)
-SHUT = armed(gate=Gate.SHUT)
-NOBODY = (Peer("b", fit=False), Peer("c", fit=True, disabled=True))
-
-
-def promoting(**world: Any) -> Node:
-    """A node that won epoch 7; nothing is armed or started."""
-    return holder(Role.PROMOTING, **{"guard": disarmed(6), "services": gone(6), **world})
-
 
 # -- promoting ------------------------------------------------------------------------------------
 
@@ -194,12 +185,6 @@ def test_the_switchs_clock_counts_too(gate: Gate, role: Role) -> None:
     node = holder(guard=armed(gate=gate))
     node.turn(1)
     assert node.role() is role
-
-
-# -- giving up -------------------------------------------------------------------------------------
-
-
-# -- demoting and killing ---------------------------------------------------------------------------
 
 
 # -- passive: clear, and leaving --------------------------------------------------------------------

@@ -9,40 +9,25 @@ import pytest
 from acmd.core.calls import Fault, Kind
 from acmd.core.decision import CloseGate, Disarm, Effect, Exit, Issue, Reason, Remember, Supervise
 from acmd.core.lease import LeaseState
-from acmd.core.observation import Gate, Intent, Leave, Mode, Observation
+from acmd.core.observation import Intent, Leave, Mode, Observation
 from acmd.core.state import Role
 from tests.unit.core_kit import (
     EPOCH,
     INTENT_ALL_DISABLED,
-    READY,
+    LEFT_ALONE,
     Node,
     armed,
+    detached,
     failed,
     first,
     has,
     holder,
     kinds,
-    lease,
     modes,
     raw,
     running,
     watcher,
 )
-
-LEFT_ALONE = READY._replace(gate=Gate.OPEN, clean=False)  # disarmed, its gate open for a detached epoch
-HANDS_OFF = running(mode=Mode.HANDS_OFF)
-DETACHED = raw(EPOCH, "a", state=LeaseState.DETACHED)
-
-
-def detached(**world: Any) -> Node:
-    """A node whose `detached` was acknowledged: disarmed, its services left alone."""
-    mine = lease(detached=True, held_issued=False)
-    views = {"guard": LEFT_ALONE, "services": HANDS_OFF, "intent": INTENT_ALL_DISABLED}
-    node = holder(Role.DETACHED, mine=mine, **{**views, **world})
-    node.state.detach_confirmed = True
-    node.disk[EPOCH] = DETACHED
-    return node
-
 
 # -- into it ----------------------------------------------------------------------------------------
 
@@ -184,9 +169,6 @@ def test_all_disabled_leaves_a_passive_node_as_it_is() -> None:
         effects = node.settle(0)
         assert {type(effect) for effect in effects} <= {Issue, type(effects[-1])}
         assert (modes(effects), first(effects, CloseGate)) == ([], -1)
-
-
-# -- out of it ---------------------------------------------------------------------------------------
 
 
 # -- the own `detached`, after a reboot ---------------------------------------------------------------

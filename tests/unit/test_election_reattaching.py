@@ -9,56 +9,28 @@ import pytest
 from acmd.core.calls import Fault, Kind
 from acmd.core.decision import Arm, Disarm, Erase, Exit, Reason, Remember
 from acmd.core.lease import LeaseState
-from acmd.core.observation import Gate, GuardView, Intent, Leave, Mode
+from acmd.core.observation import GuardView, Intent, Leave, Mode
 from acmd.core.state import Role
 from tests.unit.core_kit import (
     EPOCH,
     GONE,
+    HANDS_OFF,
     INTENT_ALL_DISABLED,
-    READY,
+    LEFT_ALONE,
     Node,
     armed,
     at,
+    detached,
     disarmed,
     failed,
     first,
     gone,
     has,
-    holder,
     kinds,
-    lease,
     modes,
     raw,
-    running,
     watcher,
 )
-
-LEFT_ALONE = READY._replace(gate=Gate.OPEN, clean=False)  # disarmed, its gate open for a detached epoch
-HANDS_OFF = running(mode=Mode.HANDS_OFF)
-DETACHED = raw(EPOCH, "a", state=LeaseState.DETACHED)
-
-
-def detached(**world: Any) -> Node:
-    """A node whose `detached` was acknowledged: disarmed, its services left alone."""
-    mine = lease(detached=True, held_issued=False)
-    views = {"guard": LEFT_ALONE, "services": HANDS_OFF, "intent": INTENT_ALL_DISABLED}
-    node = holder(Role.DETACHED, mine=mine, **{**views, **world})
-    node.state.detach_confirmed = True
-    node.disk[EPOCH] = DETACHED
-    return node
-
-
-# -- into it ----------------------------------------------------------------------------------------
-
-
-# -- in it ------------------------------------------------------------------------------------------
-
-
-# -- nobody claims after it --------------------------------------------------------------------------
-
-
-# -- out of it ---------------------------------------------------------------------------------------
-
 
 # -- the own `detached`, after a reboot ---------------------------------------------------------------
 
