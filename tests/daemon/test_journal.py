@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.daemon.kit import Cluster, Node, Pair, cluster, wait
+from tests.daemon.kit import ENVIRONMENT, Cluster, Node, Pair, cluster, wait
 
 STANDARD = '[timing]\nprofile = "standard"'
 PATIENT = STANDARD.replace("standard", "patient")
@@ -172,6 +174,37 @@ def test_with_the_daemon_down(made: Cluster) -> None:
     again = made.acmd("report", active, "-o", str(target))
     assert again.returncode != 0
     assert "must not exist yet" in again.stderr
+
+
+def test_events_are_followed(made: Cluster, tmp_path: Path) -> None:
+    """What happens is printed as it happens, once, also over a restart of the daemon."""
+    node = made.node("a")
+    node.start()
+    wait(lambda: node.role() == "active", 40, "it is active")
+    out = tmp_path / "followed"
+    line = [sys.executable, "-P", "-m", "acmd", "events", "--config", str(node.config), "--follow", "--json"]
+    with out.open("wb") as file:
+        follower = subprocess.Popen(line, stdout=file, env=ENVIRONMENT, cwd="/")
+
+    def followed() -> list[dict[str, Any]]:
+        return [json.loads(text) for text in out.read_text().split("\n")[:-1]]
+
+    def has(event: str, count: int = 1) -> bool:
+        return [one["event"] for one in followed()].count(event) == count
+
+    try:
+        wait(lambda: has("services-up"), 20, "what was before is there")
+        assert node.ask(do="disable", all=True, reason="followed")["ok"]
+        wait(lambda: has("order-given"), 10, "the order is there")
+        node.signal(signal.SIGUSR2)
+        wait(lambda: not node.alive(), 15, "the daemon ends")
+        node.start()
+        wait(lambda: has("daemon-started", 2), 40, "the next daemon is there")
+    finally:
+        follower.terminate()
+        follower.wait(10)
+    numbers = [one["number"] for one in followed()]
+    assert numbers == sorted(set(numbers))
 
 
 def test_a_journal_that_is_nonsense(made: Cluster) -> None:

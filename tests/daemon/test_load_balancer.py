@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import pytest
-
+from tests.daemon.balancer import NEEDS_HAPROXY, Balancer
 from tests.daemon.kit import Cluster, Node, cluster, wait
 
-pytestmark = pytest.mark.skipif(shutil.which("haproxy") is None, reason="needs Debian's package haproxy")
+pytestmark = NEEDS_HAPROXY
 
 STANDARD = '[timing]\nprofile = "standard"'
-CONFIG = """
-global
-    stats socket {socket} mode 600 level admin
-defaults
-    mode http
-    timeout connect 2s
-    timeout client 5s
-    timeout server 5s
-listen active
-    bind 127.0.0.1:{front}
-    option httpchk OPTIONS /active
-    default-server check inter 100ms fall 1 rise 1 on-marked-down shutdown-sessions
-    server a 127.0.0.1:{a} check port {a}
-    server b 127.0.0.1:{b} check port {b}
-"""
 
 
 def free_port() -> int:
@@ -41,29 +23,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class Balancer:
-    """HAProxy with its statistics."""
+class Front(Balancer):
+    """In front of nodes of this machine: what it serves are their own pages."""
 
     def __init__(self, root: Path, ports: dict[str, int]) -> None:
         self.front = free_port()
-        self._socket = root / "haproxy.sock"
-        file = root / "haproxy.cfg"
-        file.write_text(CONFIG.format(socket=self._socket, front=self.front, **ports))
-        self.process = subprocess.Popen(
-            ["haproxy", "-db", "-q", "-f", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-
-    def up(self) -> list[str]:
-        """The servers that its checks found good."""
-        try:
-            with closing(socket.socket(socket.AF_UNIX)) as control:
-                control.connect(str(self._socket))
-                control.sendall(b"show stat\n")
-                table = control.makefile().read()
-        except OSError:
-            return []
-        rows = (line.split(",") for line in table.splitlines() if line and line[0] != "#")
-        return [row[1] for row in rows if row[1] in {"a", "b"} and row[17] == "UP"]
+        servers = [(name, f"127.0.0.1:{port}", port) for name, port in ports.items()]
+        Balancer.__init__(self, root, f"127.0.0.1:{self.front}", servers)
 
     def serves(self) -> str:
         """The node that a request through it reaches; "" for none."""
@@ -76,7 +42,7 @@ class Balancer:
 
 
 @contextmanager
-def balanced(root: Path) -> Iterator[tuple[Cluster, dict[str, Node], Balancer]]:
+def balanced(root: Path) -> Iterator[tuple[Cluster, dict[str, Node], Front]]:
     """Two nodes, HAProxy before them."""
     ports = {"a": free_port(), "b": free_port()}
     with cluster(root, STANDARD) as made:
@@ -86,12 +52,11 @@ def balanced(root: Path) -> Iterator[tuple[Cluster, dict[str, Node], Balancer]]:
         }
         for node in nodes.values():
             node.start()
-        balancer = Balancer(root, ports)
+        balancer = Front(root, ports)
         try:
             yield made, nodes, balancer
         finally:
-            balancer.process.terminate()
-            balancer.process.wait(10)
+            balancer.close()
 
 
 def test_it_follows_a_switchover(tmp_path: Path) -> None:

@@ -71,3 +71,51 @@ def test_bounded() -> None:
     shown = succession.shown(at(100))
     assert len(shown) == KEPT
     assert (shown[0]["epoch"], shown[0]["age_s"], shown[0]["at"]) == (59, 41.0, 59)
+
+
+def epoch(number: int, holder: str, state: str = "released", reason: str = "switchover") -> dict[str, Any]:
+    """As `acmd history --json` has it."""
+    return {
+        "epoch": number,
+        "holder": holder,
+        "state": state,
+        "reason": reason,
+        "from_s": 1_700_000_000.0 + number,
+    }
+
+
+def test_what_was_before_is_recalled() -> None:
+    """Each change of the files is there, with its age; what was seen by this daemon stays as it was seen."""
+    succession = Succession()
+    succession.note(seeing(9, "b", 1), at(2), 1_700_000_100)
+    succession.note(holding(10), at(20), 1_700_000_100)
+    files = [
+        epoch(3, ""),
+        epoch(4, "a"),
+        epoch(5, "b", "held", "expired"),
+        epoch(6, "b", reason="stopping"),
+        epoch(8, ""),
+        epoch(9, "b"),
+        epoch(10, "a", "held", ""),
+    ]
+    succession.recall(files, at(20), 1_700_000_105)
+    assert [(one.how, one.before, one.after, one.epoch) for one in succession.handovers] == [
+        ("switchover", "a", "b", 5),
+        ("restart", "b", "b", 6),
+        ("failover", "b", "a", 10),
+    ]
+    assert succession.shown(at(20))[-1]["age_s"] == pytest.approx(100)
+    succession.recall(files, at(20), 1_700_000_105)
+    assert len(succession.handovers) == 3
+
+
+def test_recalled_and_seen_at_once() -> None:
+    """A change that is in the files already when it is seen is told once, as seen."""
+    succession = Succession()
+    succession.note(seeing(9, "b", 1), at(2), 1_700_000_000)
+    succession.recall([epoch(9, "b"), epoch(10, "a", "held", "")], at(20), 1_700_000_020)
+    succession.note(holding(10), at(20), 1_700_000_020)
+    assert [(one.how, one.epoch) for one in succession.handovers] == [("failover", 10)]
+    many = [epoch(number, "ab"[number % 2]) for number in range(100)]
+    succession.recall(many, at(20), 1_700_000_120)
+    assert len(succession.handovers) == KEPT

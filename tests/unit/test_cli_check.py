@@ -11,8 +11,9 @@ from acmd.checks.finding import Check, Finding, Fix, ko, ok, warn
 from acmd.checks.registry import run as run_checks
 from acmd.checks.subject import Subject
 from acmd.cli.acmctl import source_of
-from acmd.cli.check import _mend, show
+from acmd.cli.check import show
 from acmd.cli.main import main
+from acmd.cli.mending import mend
 from tests.unit.cli_daemon import configuration
 from tests.unit.configs import loaded
 
@@ -62,10 +63,10 @@ def test_before_an_installation(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_fix_is_shown_and_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command as a person would type it; whether it worked is what counts."""
     file = tmp_path / "f"
-    assert _mend(Fix(("touch", str(file))), ask=False)
+    assert mend(Fix(("touch", str(file))), ask=False)
     assert file.exists()
-    assert not _mend(Fix(("false",)), ask=False)
-    assert not _mend(Fix(("there-is-no-such-program",)), ask=False)
+    assert not mend(Fix(("false",)), ask=False)
+    assert not mend(Fix(("there-is-no-such-program",)), ask=False)
     said = capsys.readouterr().out
     assert f"fix: touch {file}" in said
     assert "failed with 1" in said

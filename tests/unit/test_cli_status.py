@@ -52,6 +52,22 @@ def test_the_page_of_a_healthy_cluster() -> None:
     )
 
 
+def test_the_last_failover_is_shown_beside_a_later_change() -> None:
+    """Once, and only where the newest change was planned."""
+
+    def handover(how: str, epoch: int) -> dict[str, Any]:
+        reason = "" if how == "failover" else how
+        return {
+            "how": how, "from": "b", "to": "a", "epoch": epoch, "reason": reason, "at": 1, "age_s": 60.0
+        }  # fmt: skip
+
+    seen = [handover("switchover", 9), handover("failover", 8), handover("failover", 7)]
+    lines = plain(snapshot(handovers=seen)).splitlines()
+    assert "change    switchover from b to a, epoch 9, 60 s ago" in lines
+    assert "failover  failover from b to a, epoch 8, 60 s ago" in lines
+    assert plain(snapshot(handovers=seen[1:])).count("failover from") == 1
+
+
 def test_warnings_come_first_with_their_remedies() -> None:
     """What is wrong stands above everything else."""
     lines = plain(snapshot(nodes=[node("a", "active")])).splitlines()

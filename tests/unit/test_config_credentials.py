@@ -79,7 +79,7 @@ def test_a_file_that_others_can_read(tmp_path: Path, mode: int) -> None:
         read_secret(file)
     assert str(caught.value) == (
         f"{file} has mode {mode:04o}: others than root can read or change it\n"
-        f"  -> chown root {file}; chmod 0600 {file}"
+        f"  -> `chown root {file} && chmod 0600 {file}`"
     )
 
 
@@ -119,7 +119,7 @@ def test_check_looks_at_files(tmp_path: Path) -> None:
     about = [line for line in lines if "root disk" not in line]
     assert about == [
         f'acmd.toml: database.password_file = "{loose}": has mode 0644: others than root can read or change '
-        f"it; chown root {loose}; chmod 0600 {loose}",
+        f"it; `chown root {loose} && chmod 0600 {loose}`",
         'warning acmd.toml: service["w"].probe[0].defaults_file = "/nowhere.cnf": cannot be looked at: no '
         "such file or directory; write it, for root alone",
         'warning acmd.toml: service["w"].data_directories = "/nowhere": cannot be looked at: no such file or '

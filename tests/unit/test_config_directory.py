@@ -130,7 +130,7 @@ def test_everybody_may_write(shared: Path) -> None:
     shared.chmod(0o777)
     assert told(config(shared), pretending(shared)) == [
         f'acmd.toml: cluster.directory = "{shared}": mode 0777 lets everybody write there, leases included; '
-        f"chmod 0755 {shared}"
+        f"`chmod 0755 {shared}`"
     ]
 
 

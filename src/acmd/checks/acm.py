@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 
+from acmd.checks.crontab import CHECK_MARKER, commented, starts_acm
 from acmd.checks.finding import Check, Finding, Fix, all_or, ko, ok, warn
-from acmd.checks.subject import Subject
+from acmd.checks.subject import LARGEST_FILE, Subject
 from acmd.config.model import SystemdService, SysvService
 
+SCRIPTS = tuple(f"/etc/cron.{often}/" for often in ("hourly", "daily", "weekly", "monthly"))
 CRON_FILES = ("/etc/crontab", "/etc/anacrontab")
-CRON_DIRECTORIES = ("/etc/cron.d", "/var/spool/cron")
-ACM_LINE = re.compile(r"^[^#]*\bacm4orchestrator\b")
+CRON_DIRECTORIES = (
+    "/etc/cron.d",
+    "/var/spool/cron",  # with crontabs/ (Debian) and tabs/ (SUSE)
+    *SCRIPTS,
+)
 CLUSTER_PACKAGES = ("ricci", "luci", "rgmanager", "cman")
 STARTS_AT_BOOT = {"enabled", "enabled-runtime", "linked-runtime", "alias"}
-
-
-def cron_lines(subject: Subject) -> Iterator[tuple[str, int, str]]:
-    """Each line in a crontab that starts ACM: file, number, text."""
-    files = [*CRON_FILES, *(path for directory in CRON_DIRECTORIES for path in subject.files(directory))]
-    for path in files:
-        for number, line in enumerate((subject.read(path) or "").splitlines(), 1):
-            if ACM_LINE.match(line):
-                yield path, number, line.strip()
+TRIGGERS = (".socket", ".timer", ".path")
+NOT_NEEDED = "acmd starts the services of this host, and ACM is not to start them any more on any node"
 
 
 def no_cron_line(subject: Subject) -> list[Finding]:
     """Two managers at once would start and stop the same services."""
-    found = [
-        ko(f"{path}, line {number} still starts ACM each minute", "`acmd migrate`, or take the line out")
-        for path, number, _ in cron_lines(subject)
-    ]
+    files = [*CRON_FILES, *(path for directory in CRON_DIRECTORIES for path in subject.files(directory))]
+    found = [finding for path in dict.fromkeys(files) for finding in _cron_lines(subject, path)]
     if not found and not subject.privileged:
         return [warn("users' crontabs cannot be read by this user", "run the check as root")]
     return all_or(found, "no crontab starts ACM")
+
+
+def _cron_lines(subject: Subject, path: str) -> Iterator[Finding]:
+    text = subject.read(path) or ""
+    numbers = [number for number, line in enumerate(text.split("\n"), 1) if starts_acm(line)]
+    for number in numbers:
+        if path.startswith(SCRIPTS):
+            yield ko(f"{path}, line {number} still starts ACM", "take it out of that script")
+            continue
+        fix = None
+        if number == numbers[0] and "\ufffd" not in text and len(text) < LARGEST_FILE:
+            fix = Fix(file=path, before=text, after=commented(text, CHECK_MARKER), question=NOT_NEEDED)
+        yield ko(
+            f"{path}, line {number} still starts ACM each minute",
+            f"`sed -i '{number}s/^/{CHECK_MARKER}/' {shlex.quote(path)}`, once acmd has ACM's place on all "
+            "nodes (docs/migrate.md); before that leave it",
+            fix,
+        )
 
 
 def no_autostart(subject: Subject) -> Iterator[Finding]:
@@ -45,43 +60,73 @@ def no_autostart(subject: Subject) -> Iterator[Finding]:
             units = (service.unit,)
         else:
             continue
+        seen: set[str] = set()
         for unit in units:
-            yield from _unit(subject, service.name, unit, service.runs_on)
+            shown = _properties(subject, unit)
+            known = shown.get("Id", unit) if shown.get("LoadState", "not-found") != "not-found" else unit
+            if known not in seen:  # several names may lead to one unit
+                seen.add(known)
+                yield from _unit(subject, service.name, known, service.runs_on, shown)
 
 
-def _unit(subject: Subject, name: str, unit: str, runs_on: str) -> Iterator[Finding]:
-    shown = _properties(subject, unit)
-    if shown.get("LoadState", "not-found") == "not-found":
-        return
+def _unit(subject: Subject, name: str, unit: str, runs_on: str, shown: dict[str, str]) -> Iterator[Finding]:
+    there = shown.get("LoadState", "not-found") != "not-found"
     state = shown.get("UnitFileState", "")
     script = unit.removesuffix(".service")
-    links = [path for path in subject.files("/etc/rc.d") if re.search(rf"/S\d\d{re.escape(script)}$", path)]
-    for level in range(2, 6):
-        links += [
-            path
-            for path in subject.files(f"/etc/rc{level}.d")
-            if re.search(rf"/S\d\d{re.escape(script)}$", path)
-        ]
+    links = [
+        path
+        for directory in ("/etc/rc.d", *(f"/etc/rc{level}.d" for level in range(2, 6)))
+        for path in subject.files(directory)
+        if re.search(rf"/S\d\d{re.escape(script)}$", path)
+    ]
     wanted = [name for name in shown.get("WantedBy", "").split() if name.endswith(".target")]
+    triggers = _triggers(subject, shown) if there else []
     at_boot = "; it may run on the passive node then" if runs_on == "active" else ""
-    if state in STARTS_AT_BOOT or wanted:
-        fix = Fix(("systemctl", "disable", unit))
+    if there and state != "generated" and (state in STARTS_AT_BOOT or wanted):
         yield ko(
             f"{name}: {unit} starts by itself at boot ({state or 'wanted by ' + wanted[0]}){at_boot}",
-            f"systemctl disable {unit}: acmd alone starts it",
-            fix,
+            f"`systemctl disable {unit}`: acmd alone starts it",
+            Fix(("systemctl", "disable", unit)),
         )
-    elif links:
-        yield ko(
-            f"{name}: {links[0]} starts it at boot{at_boot}",
-            f"update-rc.d {script} disable, or chkconfig {script} off",
-        )
-    else:
+    elif links or (there and wanted):
+        yield _of_init(subject, name, script, (links or [f"{unit}, wanted by {wanted[0]},"])[0], at_boot)
+    elif there and not triggers:
         yield ok(f"{name}: {unit} does not start by itself ({state or 'static'})")
+    for trigger in triggers:
+        yield ko(
+            f"{name}: {trigger} starts {unit} when it likes{at_boot}",
+            f"`systemctl disable --now {trigger}`",
+            Fix(("systemctl", "disable", "--now", trigger)),
+        )
+
+
+def _of_init(subject: Subject, name: str, script: str, what: str, at_boot: str) -> Finding:
+    """Started by init's links, or by a unit that was generated of them."""
+    if subject.run("sh", "-c", "command -v chkconfig").fine:
+        off = f"chkconfig {script} off"
+    else:
+        off = f"update-rc.d {script} disable"
+    return ko(
+        f"{name}: {what} starts it at boot{at_boot}",
+        f"`{off} && systemctl daemon-reload`: acmd alone starts it",
+        Fix(("sh", "-c", f"{off} && systemctl daemon-reload")),
+    )
+
+
+def _triggers(subject: Subject, shown: dict[str, str]) -> list[str]:
+    """Sockets, timers and paths that start a unit and are on now, or from the next boot."""
+    found = []
+    for name in shown.get("TriggeredBy", "").split():
+        if name.endswith(TRIGGERS):
+            trigger = _properties(subject, name)
+            if trigger.get("UnitFileState") in STARTS_AT_BOOT or trigger.get("ActiveState") == "active":
+                found.append(name)
+    return found
 
 
 def _properties(subject: Subject, unit: str) -> dict[str, str]:
-    ran = subject.run("systemctl", "show", unit, "-p", "LoadState,UnitFileState,WantedBy,FragmentPath")
+    wanted = "Id,LoadState,UnitFileState,WantedBy,TriggeredBy,ActiveState"
+    ran = subject.run("systemctl", "show", unit, "-p", wanted)
     return dict(line.split("=", 1) for line in ran.output.splitlines() if "=" in line) if ran.fine else {}
 
 
@@ -92,8 +137,17 @@ def no_cluster_packages(subject: Subject) -> list[Finding]:
         rpm = subject.run("rpm", "-q", package)
         deb = subject.run("dpkg-query", "-W", "-f", "${Status}", package)
         if rpm.fine or (deb.fine and deb.output.endswith(" installed")):
-            found.append(ko(f"{package} is installed: it is another cluster manager", f"remove {package}"))
+            found.append(
+                ko(
+                    f"{package} is installed: it is another cluster manager",
+                    f"`{_remover(subject)} {package}`",
+                )
+            )
     return all_or(found, "no other cluster manager's packages")
+
+
+def _remover(subject: Subject) -> str:
+    return "dnf remove -y" if subject.run("sh", "-c", "command -v dnf").fine else "apt-get remove -y"
 
 
 CHECKS = (

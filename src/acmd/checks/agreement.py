@@ -7,14 +7,19 @@ from collections.abc import Iterator
 from acmd.checks.finding import Check, Finding, all_or, ko, ok, warn
 from acmd.checks.subject import Subject
 
-NOT_RUNNING = "start acmd there, or look at its log"
+NOT_RUNNING = "there: `systemctl start acmd`; `journalctl -u acmd` says why it ended, and is its host up?"
+
+SERVICES_REMEDY = "give both the same [[service]] entries, then `systemctl restart acmd` where they changed"
+
+UPGRADE = "install the same package on all nodes, one after the other; docs/howto/upgrade.md"
+COMPARE = "compare `acmd config show` on both; after a change `systemctl restart acmd` there"
 
 
 def heard(subject: Subject) -> Iterator[Finding]:
     """A node that was not heard cannot take over."""
     if not subject.running:
         yield warn(
-            "the daemon does not run here, so the other nodes' state is not known", "systemctl start acmd"
+            "the daemon does not run here, so the other nodes' state is not known", "`systemctl start acmd`"
         )
         return
     others = [node for node in subject.snapshot["nodes"] if node["name"] != subject.snapshot["node"]]
@@ -28,7 +33,7 @@ def heard(subject: Subject) -> Iterator[Finding]:
         elif not node["fit"]:
             yield ko(
                 f"{node['name']} is not fit: {node['unfit_because'] or 'it does not say why'}",
-                "mend that there",
+                "mend that there; `acmd status` there says more",
             )
         else:
             yield ok(f"{node['name']} is heard and fit")
@@ -39,7 +44,12 @@ def same_version(subject: Subject) -> list[Finding]:
     versions = {node["version"] for node in subject.snapshot.get("nodes", ()) if node["version"]}
     if len(versions) > 1:
         listed = ", ".join(f"{node['name']} {node['version']}" for node in subject.snapshot["nodes"])
-        return [warn(f"the nodes run different versions: {listed}", "end the upgrade")]
+        return [
+            warn(
+                f"the nodes run different versions: {listed}",
+                UPGRADE,
+            )
+        ]
     return all_or([], f"all nodes run {versions.pop()}") if versions else []
 
 
@@ -57,14 +67,14 @@ def same_services(subject: Subject) -> list[Finding]:
             found.append(
                 ko(
                     f"{name} does not know the service {missing}, or runs it elsewhere",
-                    "make the configurations agree",
+                    SERVICES_REMEDY,
                 )
             )
         for more, _ in sorted(services - own):
             found.append(
                 ko(
                     f"{name} has the service {more}, which is not so configured here",
-                    "make the configurations agree",
+                    SERVICES_REMEDY,
                 )
             )
     return all_or(found, "all nodes have the same services") if len(lists) > 1 else []
@@ -81,7 +91,10 @@ def same_configuration(subject: Subject) -> list[Finding]:
     if own is None or len(digests) < 2:
         return []
     found = [
-        warn(f"{name} has another configuration than this node", "compare `acmd config show` on both")
+        warn(
+            f"{name} has another configuration than this node",
+            COMPARE,
+        )
         for name, digest in sorted(digests.items())
         if digest != own
     ]

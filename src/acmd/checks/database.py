@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from acmd.checks.finding import Check, Finding, all_or, ko, ok, warn
-from acmd.checks.storage import data_directories
+from acmd.checks.storage import LOCAL_ONLY, mount_at
 from acmd.checks.subject import Subject
 from acmd.config.credentials import Login, own_login
 from acmd.config.model import Config, MysqlProbe
@@ -71,6 +71,7 @@ def credentials(subject: Subject) -> Iterator[Finding]:
     with connection:
         yield ok(f"MySQL takes the login of {where}")
         yield from _tables(connection)
+        yield from _data_of(subject, connection)
 
 
 def _target(subject: Subject, login: Login) -> tuple[str, int]:
@@ -92,6 +93,7 @@ def _connect(subject: Subject, login: Login) -> Connection[Any] | Finding:
         return pymysql.connect(
             host=host,
             port=port,
+            unix_socket=login.socket if not login.host and login.socket else None,
             user=login.user,
             password=login.password.encode(),  # PyMySQL would take text for Latin-1
             connect_timeout=CONNECT_LIMIT_S,
@@ -103,7 +105,8 @@ def _connect(subject: Subject, login: Login) -> Connection[Any] | Finding:
         said = " ".join(str(word) for word in words)
         if code in (1044, 1045):
             return ko(
-                f"MySQL at {host}:{port} refuses the login: {said}", "correct the file, or the user in MySQL"
+                f"MySQL at {host}:{port} refuses the login: {said}",
+                "correct user and password in the file, or the user in MySQL",
             )
         remedy = "start it, or look at its log; if it is meant to be down now, run this again later"
         return warn(f"MySQL at {host}:{port} could not be asked: {said or error}", remedy)
@@ -121,11 +124,41 @@ def _tables(connection: Connection[Any]) -> Iterator[Finding]:
         found = [
             ko(
                 f"table {schema}.{table} is {engine}, not InnoDB: a power loss can break it",
-                f"ALTER TABLE {schema}.{table} ENGINE=InnoDB",
+                f"in MySQL: ALTER TABLE {_quoted(schema)}.{_quoted(table)} ENGINE=InnoDB",
             )
             for schema, table, engine in cursor.fetchall()
         ]
         yield from all_or(found, "all tables are InnoDB")
+
+
+def _quoted(name: str) -> str:
+    """An identifier; in backticks only where it needs them."""
+    return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else "`" + name.replace("`", "``") + "`"
+
+
+def _data_of(subject: Subject, connection: Connection[Any]) -> Iterator[Finding]:
+    """Where the server keeps its data by its own word: that has to be what acmd syncs and watches."""
+    places = [
+        place.rstrip("/")
+        for service in subject.settings.services
+        if any(isinstance(probe, MysqlProbe) for probe in service.probes)
+        for place in service.data_directories
+    ]
+    if not places:
+        return  # `data` says it
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@datadir")
+        row = cursor.fetchone()
+    directory = str(row[0]).rstrip("/") if row else ""
+    real = subject.run("readlink", "-m", "--", directory).output.strip() or directory
+    known = [*places, *(subject.run("readlink", "-m", "--", place).output.strip() for place in places)]
+    if any(f"{where}/".startswith(f"{place}/") for where in (directory, real) for place in known if place):
+        yield ok(f"MySQL's data directory {directory} is among data_directories")
+    else:
+        yield ko(
+            f"MySQL keeps its data in {directory}, which is in none of data_directories: {', '.join(places)}",
+            "correct data_directories, or datadir in MySQL's own configuration",
+        )
 
 
 def agrees_with_acm(subject: Subject) -> list[Finding]:
@@ -144,7 +177,10 @@ def agrees_with_acm(subject: Subject) -> list[Finding]:
         if found.get(key, own) != own
     ]
     findings = [
-        warn(f"{key} in {ACMCOMMON} is another than acmd's", "find out which one is right")
+        warn(
+            f"{key} in {ACMCOMMON} is another than acmd's",
+            "find out which one is right, and correct the other",
+        )
         for key in differing
     ]
     return all_or(findings, f"the login agrees with {ACMCOMMON}")
@@ -152,27 +188,34 @@ def agrees_with_acm(subject: Subject) -> list[Finding]:
 
 def data_is_shared(subject: Subject) -> Iterator[Finding]:
     """A data directory on a local disk stays behind when the service moves."""
-    config = subject.settings
-    named = dict(data_directories(config))
-    for service in config.services:
+    for service in subject.settings.services:
         if service.runs_on != "active" or not any(isinstance(probe, MysqlProbe) for probe in service.probes):
             continue
-        if service.name not in named:
+        if not service.data_directories:
             yield warn(
                 f"{service.name}: no data_directories are configured, so nothing can be synced before it "
                 "counts as gone",
                 f'add data_directories to the service "{service.name}"',
             )
-            continue
-        for name, place in data_directories(config):
-            device = subject.run("stat", "-c", "%d", "--", place)
-            root = subject.run("stat", "-c", "%d", "/")
-            if name == service.name and device.fine and device.output == root.output:
-                yield ko(f"{name}: {place} is on this host's root disk", "put the data on shared storage")
-            elif name == service.name and device.fine:
-                yield ok(f"{name}: {place} is not on this host's root disk")
-            elif name == service.name:
-                yield ko(f"{name}: {place} does not answer", "mount it")
+        for place in service.data_directories:
+            yield _data_directory(subject, service.name, place)
+
+
+def _data_directory(subject: Subject, name: str, place: str) -> Finding:
+    device = subject.run("stat", "-L", "-c", "%d", "--", place)
+    root = subject.run("stat", "-c", "%d", "/")
+    if not device.fine:
+        return ko(f"{name}: {place} does not answer", "mount it, or correct data_directories")
+    if device.output == root.output:
+        return ko(f"{name}: {place} is on this host's root disk", "put the data on shared storage")
+    mount = mount_at(subject, place)
+    if mount is not None and mount.kind in LOCAL_ONLY:
+        return warn(
+            f"{name}: {place} is on {mount.kind} ({mount.source} at {mount.point}), which is for one host "
+            "alone",
+            "put the data on a file system that all nodes can have mounted, unless this is a test",
+        )
+    return ok(f"{name}: {place} is not on this host's root disk")
 
 
 CHECKS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,14 +22,19 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A change that `--fix` offers. `shown` is what a person would type; it runs as it stands."""
+    """A change that `--fix` offers: a file's content, a command, or a command once the file is written."""
 
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
+    file: str = ""
+    before: str | None = None  # what the file holds; None: it is not there
+    after: str = ""
+    proof: tuple[str, ...] = ()  # has to succeed with the new file, or the old one is put back
+    question: str = ""  # only a person can answer it: `--yes` does not
 
     @property
     def shown(self) -> str:
         """As a person would type it."""
-        return " ".join(self.command)
+        return shlex.join(self.command)
 
 
 @dataclass(frozen=True, slots=True)

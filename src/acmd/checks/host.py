@@ -30,7 +30,8 @@ def address_is_own(subject: Subject) -> Iterator[Finding]:
         yield ok(f"{address} is an address of this host")
     else:
         yield ko(
-            f"{address} is not an address of this host", "correct node.address, or bring the interface up"
+            f"{address} is not an address of this host",
+            "correct node.address, or bring the interface up; `ip -br address` shows what there is",
         )
 
 
@@ -155,7 +156,8 @@ def users_agree(subject: Subject) -> list[Finding]:
                 found.append(
                     ko(
                         f"{user} is {mine} here and {ids} on {node['name']} (uid:gid)",
-                        "give it the same uid and gid on all nodes, and chown its files",
+                        "give it the same uid and gid on all nodes, chown its files, and there "
+                        "`systemctl restart acmd`",
                     )
                 )
     if not compared and not found:

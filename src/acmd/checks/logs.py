@@ -4,25 +4,55 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 import socket
 import time
 from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
 
-from acmd.checks.finding import Check, Finding, ko, ok, warn
+from acmd.checks.finding import Check, Finding, Fix, ko, ok, warn
 from acmd.checks.subject import Subject
+from acmd.checks.texts import LOG, LOGROTATE, LOGROTATE_TEXT, RSYSLOG, RSYSLOG_TEXT
 
-LOG = "/var/log/aspera.log"
 SOCKET = "/dev/log"
 ARRIVES_S = 3.0
 FACILITY_LOCAL2, SEVERITY_INFO = 18, 6
-RULE = re.compile(rf"^\s*local2\.\*\s+-?{re.escape(LOG)}\s*$|^\s*local2\.\*.*{re.escape(LOG)}", re.MULTILINE)
 STOPPED = re.compile(r"^\s*local2\.\*[^\n]*\n\s*&\s*(stop|~)", re.MULTILINE)
+# Names that logrotate leaves out, beside those that it finds no rule in.
+TABOO = (
+    ".rpmsave",
+    ".rpmnew",
+    ".rpmorig",
+    "~",
+    ".disabled",
+    ".bak",
+    ".old",
+    ".new",
+    ".dpkg-dist",
+    ".dpkg-bak",
+)
+SCRIPTS = ("prerotate", "postrotate", "firstaction", "lastaction", "preremove")
+MEND = "`acmd check --group logging --fix`"
+RESTART = ("systemctl", "restart", "rsyslog.service")
+
+
+def rules(subject: Subject) -> list[tuple[str, str]]:
+    """Each file of rules that rsyslog reads, and its lines without comments."""
+    files = [
+        "/etc/rsyslog.conf",
+        *(path for path in subject.files("/etc/rsyslog.d") if path.endswith(".conf")),
+    ]
+    return [(path, _without_comments(subject.read(path) or "")) for path in files]
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
 
 
 def rule(subject: Subject) -> Iterator[Finding]:
-    """A rule of rsyslog's."""
-    files = ["/etc/rsyslog.conf", *subject.files("/etc/rsyslog.d")]
-    found = [path for path in files if RULE.search(subject.read(path) or "")]
+    """A rule of rsyslog's, in its old words or in its new ones."""
+    found = [path for path, text in rules(subject) if "local2" in text and LOG in text]
     if found:
         yield ok(f"{found[0]} sends local2 to {LOG}")
     elif subject.read("/etc/rsyslog.conf") is None:
@@ -31,8 +61,12 @@ def rule(subject: Subject) -> Iterator[Finding]:
             "`journalctl -u acmd` shows them",
         )
     else:
+        before = subject.read(RSYSLOG)
+        fix = Fix(RESTART, RSYSLOG, before, RSYSLOG_TEXT, proof=("rsyslogd", "-N1"))
         yield ko(
-            f"no rule of rsyslog sends local2 to {LOG}", "install acmd's rsyslog file and restart rsyslog"
+            f"no rule of rsyslog sends local2 to {LOG}",
+            f"{MEND} writes {RSYSLOG} and restarts rsyslog",
+            fix,
         )
 
 
@@ -49,7 +83,8 @@ def arrives(subject: Subject) -> Iterator[Finding]:
             log.send(message.encode())
     except OSError as error:
         yield ko(
-            f"nobody takes a line on {SOCKET}: {error.strerror}", "systemctl restart systemd-journald rsyslog"
+            f"nobody takes a line on {SOCKET}: {error.strerror}",
+            "`systemctl restart systemd-journald rsyslog`",
         )
         return
     until = time.monotonic() + ARRIVES_S
@@ -62,7 +97,11 @@ def arrives(subject: Subject) -> Iterator[Finding]:
     if readable:
         yield warn(f"{LOG} cannot be read by this user", "run the check as root")
     else:
-        yield ko(f"a test line did not arrive in {LOG} within {ARRIVES_S:g} s", "systemctl status rsyslog")
+        yield ko(
+            f"a test line did not arrive in {LOG} within {ARRIVES_S:g} s",
+            "`systemctl restart rsyslog.service`; `rsyslogd -N1` says what is wrong with its rules",
+            Fix(RESTART),
+        )
 
 
 def _tail(subject: Subject) -> str:
@@ -76,32 +115,57 @@ def _tail(subject: Subject) -> str:
 
 
 def rotation(subject: Subject) -> Iterator[Finding]:
-    """A log that nobody rotates fills the disk."""
+    """A log that nobody rotates fills the disk; of two rules logrotate skips one with its whole file."""
     if subject.read("/etc/rsyslog.conf") is None and not subject.at(LOG).exists():
         return  # nobody writes it
-    files = ["/etc/logrotate.conf", *subject.files("/etc/logrotate.d")]
-    found = [
-        path
-        for path in files
-        if re.search(rf"^[^#\n]*{re.escape(LOG)}", subject.read(path) or "", re.MULTILINE)
-    ]
-    if found:
-        yield ok(f"{found[0]} rotates {LOG}")
+    files = ["/etc/logrotate.conf", *(p for p in subject.files("/etc/logrotate.d") if not p.endswith(TABOO))]
+    found = [path for path in files for name in rotated(subject.read(path) or "") if fnmatch(LOG, name)]
+    if len(found) > 1:
+        yield ko(
+            f"{' and '.join(found)} rotate {LOG}: logrotate skips one of them, with all else that is in it",
+            f"leave {LOG} in one of them",
+        )
+    elif not found:
+        fix = Fix(
+            (), LOGROTATE, subject.read(LOGROTATE), LOGROTATE_TEXT, proof=("logrotate", "-d", LOGROTATE)
+        )
+        yield ko(f"nothing rotates {LOG}", f"{MEND} writes {LOGROTATE}", fix)
+    elif subject.root == Path("/") and subject.run("logrotate", "--version").code is None:
+        yield ko(f"{found[0]} rotates {LOG}, but logrotate is not installed", "install the package logrotate")
     else:
-        yield ko(f"nothing rotates {LOG}", "install acmd's logrotate file")
+        yield ok(f"{found[0]} rotates {LOG}")
+
+
+def rotated(text: str) -> list[str]:
+    """The names, with wildcards, that a configuration of logrotate's has rules for."""
+    names: list[str] = []
+    waiting: list[str] = []
+    inside = script = False
+    for line in text.splitlines():
+        words = line.partition("#")[0].replace("{", " { ").replace("}", " } ").split()
+        if script:
+            script = words[:1] != ["endscript"]
+        elif inside:
+            script = words[:1] in ([name] for name in SCRIPTS)
+            inside = "}" not in words
+        elif "{" in words:
+            names += [*waiting, *words[: words.index("{")]]
+            waiting, inside = [], "}" not in words
+        elif words:
+            waiting = [*waiting, *words] if words[0][:1] in "/\"'" else []
+    return [name.strip("\"'") for name in names]
 
 
 def not_twice(subject: Subject) -> list[Finding]:
     """ACM's manual keeps local2 out of /var/log/messages."""
-    files = ("/etc/rsyslog.conf", *subject.files("/etc/rsyslog.d"))
-    text = "\n".join(subject.read(path) or "" for path in files)
+    text = "\n".join(lines for _, lines in rules(subject))
     if STOPPED.search(text):
         return [ok("lines of local2 end in their own file")]
     for line in text.splitlines():
         words = line.partition("#")[0].split()
         target = words[-1].lstrip("-") if words else ""
         if target in ("/var/log/messages", "/var/log/syslog") and "local2.none" not in words[0]:
-            remedy = f"add ;local2.none to the rule that ends in {target}"
+            remedy = f"add ;local2.none to the rule that ends in {target}, then `{shlex.join(RESTART)}`"
             return [warn(f"acmd's lines also go to {target}", remedy)]
     return []
 

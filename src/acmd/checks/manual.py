@@ -14,11 +14,14 @@ HEAD = """\
 This page is made from the checks themselves (`python -m acmd.checks.manual > docs/check.md`).
 
 - `OK` is fine. `KO` has to be mended. `WARN` may be meant so, or cannot be known from here.
-- Below each `WARN` and `KO` stands what to do.
+- Below each `WARN` and `KO` stands what to do. What stands there in backticks can be run as it is.
 - The exit code is 1 if anything is KO, else 0.
 - `--group NAME` looks at one group, `--json` is for machines.
 - `--pre-install` needs no configuration: only the checks that are marked with *.
-- `--fix` offers the changes that are safe, shows each one and asks; `--yes` does not ask.
+- `--fix` offers the changes that are safe, shows each one (a file as a diff), and asks; `--yes` does not ask.
+  It writes the rules for rsyslog and logrotate, turns autostart off, enables and unmasks acmd's units, and
+  tightens modes. A file that its program does not like is put back. ACM's line in a crontab is commented out
+  only when a person at a terminal says that ACM is not needed any more on any node; `--yes` does not say so.
 - Run it as root, on each node. What only root can see is a WARN for others.
 - Programs and storage are asked with a limit: dead storage is a KO, not a check that hangs.
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 
 from acmd.checks.finding import Check, Finding, Fix, all_or, ko, ok, warn
@@ -9,6 +11,7 @@ from acmd.checks.subject import Subject
 from acmd.config.model import Config
 from acmd.core.timing import NS_PER_S
 
+PROPERTIES = "LoadState,UnitFileState,FragmentPath,DropInPaths,ActiveState,NeedDaemonReload"
 TOO_SLOW = "take a profile with more time (patient), raise timing.stop_budget_s, or make it stop faster"
 
 
@@ -20,50 +23,87 @@ def units_of(config: Config) -> tuple[str, ...]:
     return (f"acmd{suffix}.service", *guard)
 
 
+def _edited(subject: Subject) -> list[str]:
+    """Unit files that are not what their package brought, by the package manager's digests."""
+    said = ""
+    for command in (("dpkg", "--verify", "acmd"), ("rpm", "-V", "acmd")):
+        said += subject.run(*command, limit_s=30).output  # ends with 1 when it has something to say
+    # `??5?????? c /path`: the third place is the content, a `c` marks what people are meant to change.
+    found = re.findall(r"^..5\S* +(/usr/lib/systemd/system/acmd\S*)$", said, re.MULTILINE)
+    return [os.path.basename(path) for path in found]
+
+
 def units(subject: Subject) -> Iterator[Finding]:
     """Enabled, and as they were delivered."""
+    edited = _edited(subject)
     for unit in units_of(subject.settings):
-        ran = subject.run(
-            "systemctl", "show", unit, "-p", "LoadState,UnitFileState,FragmentPath,DropInPaths,ActiveState"
-        )
+        ran = subject.run("systemctl", "show", unit, "-p", PROPERTIES)
         shown = dict(line.split("=", 1) for line in ran.output.splitlines() if "=" in line)
-        if not ran.fine or shown.get("LoadState") != "loaded":
-            yield ko(f"{unit} is not there", "install acmd's package, and run systemctl daemon-reload")
-            continue
-        found = []
-        enabled = shown.get("UnitFileState") in ("enabled", "static", "indirect")
-        if not enabled:
-            fix = Fix(("systemctl", "enable", unit))
-            found.append(
-                ko(
-                    f"{unit} is not enabled: after a reboot this node stays out",
-                    f"systemctl enable {unit}",
-                    fix,
-                )
+        if shown.get("LoadState") == "masked":
+            yield ko(
+                f"{unit} is masked: nothing can start it",
+                f"`systemctl unmask {unit}`",
+                Fix(("systemctl", "unmask", unit)),
             )
-        if shown.get("ActiveState") != "active" and not unit.startswith("acmd-guard"):
-            found.append(warn(f"{unit} does not run", f"systemctl start {unit}"))
-        if shown.get("FragmentPath", "").startswith("/etc/systemd/system/"):
-            found.append(
-                warn(
-                    f"{unit} is replaced by {shown['FragmentPath']}",
-                    "change single options by `systemctl edit`",
-                )
-            )
-        local = [path for path in shown.get("DropInPaths", "").split() if path.startswith("/etc/")]
-        if local:
-            found.append(warn(f"{unit} is changed by {', '.join(local)}", "nothing, if that is meant so"))
-        yield from all_or(found, f"{unit} is enabled and as delivered")
+        elif not ran.fine or shown.get("LoadState") != "loaded":
+            yield ko(f"{unit} is not there", "install acmd's package, then `systemctl daemon-reload`")
+        else:
+            found = [*_starts(unit, shown), *_changed(unit, shown, edited)]
+            yield from all_or(found, f"{unit} is enabled and as delivered")
+
+
+def _starts(unit: str, shown: dict[str, str]) -> Iterator[Finding]:
+    if shown.get("UnitFileState") not in ("enabled", "static", "indirect"):
+        yield ko(
+            f"{unit} is not enabled: after a reboot this node stays out",
+            f"`systemctl enable {unit}`",
+            Fix(("systemctl", "enable", unit)),
+        )
+    if shown.get("ActiveState") != "active" and not unit.startswith("acmd-guard"):
+        yield warn(f"{unit} does not run", f"`systemctl start {unit}`")
+
+
+def _changed(unit: str, shown: dict[str, str], edited: list[str]) -> Iterator[Finding]:
+    path = shown.get("FragmentPath", "")
+    if shown.get("NeedDaemonReload") == "yes":
+        reload = Fix(("systemctl", "daemon-reload"))
+        yield warn(f"{unit} was changed, and systemd has not seen it", "`systemctl daemon-reload`", reload)
+    if path.startswith("/etc/systemd/system/"):
+        yield warn(
+            f"{unit} is replaced by {path}",
+            f"`rm {path} && systemctl daemon-reload` where the package has its own; change single options by "
+            "a drop-in",
+        )
+    elif re.sub("@.*[.]", "@.", unit) in edited:
+        yield warn(
+            f"{unit} is not what the package brought: an upgrade takes the change away",
+            "move the change into a drop-in (systemctl edit makes one) and install the package again",
+        )
+    local = [name for name in shown.get("DropInPaths", "").split() if name.startswith("/etc/")]
+    if local:
+        yield warn(
+            f"{unit} is changed by {', '.join(local)}",
+            f"nothing, if that is meant so; else `systemctl revert {unit}`",
+        )
 
 
 def guard(subject: Subject) -> Iterator[Finding]:
     """Without its guard a node cannot be promoted."""
     if not subject.running:
-        yield warn("the daemon does not run, so the guard was not asked", "systemctl start acmd")
+        yield warn(
+            "the daemon does not run, so the guard was not asked",
+            f"`systemctl start {units_of(subject.settings)[0]}`",
+        )
         return
     says = subject.snapshot["guard"]
     if not says["alive"]:
-        yield ko("the guard does not answer: this node cannot be promoted", "systemctl status acmd-guard")
+        unit = next((unit for unit in units_of(subject.settings) if unit.startswith("acmd-guard")), "")
+        yield ko(
+            "the guard does not answer: this node cannot be promoted",
+            f"`journalctl -n 20 -u {unit}` says why; `systemctl start {unit}` once that is mended"
+            if unit
+            else "the daemon starts it (guard.mode = embedded); its log says why it cannot",
+        )
         return
     yield ok("the guard answers")
     for note in says.get("notes", ()):
@@ -77,12 +117,12 @@ def guard(subject: Subject) -> Iterator[Finding]:
     if watchdog == "missing" and mode == "required":
         yield ko(
             "a watchdog is required and missing: this node is not promoted",
-            "load its driver (softdog will do)",
+            "`modprobe softdog` if there is no better driver; docs/howto/watchdog.md",
         )
     elif watchdog == "missing" and mode == "automatic":
         yield warn(
             "there is no watchdog: a host whose kernel hangs is not reset",
-            "load its driver (softdog will do)",
+            "`modprobe softdog` if there is no better driver; docs/howto/watchdog.md",
         )
     else:
         yield ok(f"watchdog: {watchdog} ({mode})")

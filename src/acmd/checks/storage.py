@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from acmd.checks.finding import Check, Finding, all_or, ko, ok, warn
+from acmd.checks.finding import Check, Finding, Fix, all_or, ko, ok, warn
 from acmd.checks.subject import Subject
 from acmd.config.apart import examine_apart
 from acmd.config.model import Config
@@ -74,6 +74,11 @@ def _where(subject: Subject, path: str) -> tuple[str, Mount | None]:
     return real, mount_of(real, mounts(subject.read("/proc/self/mountinfo") or ""))
 
 
+def mount_at(subject: Subject, path: str) -> Mount | None:
+    """The mount that a path is on, its links followed."""
+    return _where(subject, path)[1]
+
+
 def data_directories(config: Config) -> list[tuple[str, str]]:
     """Service and directory, for each that one names."""
     return [(service.name, place) for service in config.services for place in service.data_directories]
@@ -85,8 +90,14 @@ def directory(subject: Subject) -> list[Finding]:
     for problem in examine_apart(subject.settings):
         at = f"{problem.key} = {problem.value}" if problem.key else problem.value
         what = f"{at}: {problem.what}"
-        found.append(warn(what, problem.remedy) if problem.warning else ko(what, problem.remedy))
+        found.append((warn if problem.warning else ko)(what, problem.remedy, _tightened(problem.remedy)))
     return all_or(found, f"{subject.settings.cluster.directory} is there, with tight permissions")
+
+
+def _tightened(remedy: str) -> Fix | None:
+    """What makes a mode tighter is safe to do: whoever needs more was never meant to have it."""
+    command = remedy.strip("`")
+    return Fix(("sh", "-c", command)) if command.startswith(("chmod 0755 ", "chown root ")) else None
 
 
 def shared(subject: Subject) -> Iterator[Finding]:

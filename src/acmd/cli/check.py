@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from acmd.checks.finding import Check, Finding, Fix, Level
+from acmd.checks.finding import Check, Finding, Level
 from acmd.checks.registry import ALL, GROUPS
 from acmd.checks.registry import run as run_checks
 from acmd.checks.subject import Subject
 from acmd.cli import DEGRADED, OK
 from acmd.errors import AcmdError, UsageError
 
-FIX_LIMIT_S = 60.0
 INDENT = " " * 5
 
 
@@ -51,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         return _for_machines(report)
     found = list(show(report))
     if args.fix:
-        mended = sum(_mend(finding.fix, ask=not args.yes) for finding in found if finding.fix is not None)
+        mended = _mend_all(found, ask=not args.yes)
         print(f"{mended} mended" + ("; run the check again" if mended else ""))
     return DEGRADED if any(finding.level is Level.KO for finding in found) else OK
 
@@ -84,6 +83,15 @@ def show(report: Iterable[tuple[Check, Finding]]) -> Iterator[Finding]:
         yield finding
 
 
+def _mend_all(found: Iterable[Finding], *, ask: bool) -> int:
+    from acmd.cli.mending import mend
+
+    if os.geteuid():
+        raise AcmdError("only root may mend this host", "run it as root")
+    fixes = [finding.fix for finding in found if finding.fix is not None]
+    return sum(mend(fix, ask=ask) for fix in dict.fromkeys(fixes))
+
+
 def _for_machines(report: Iterable[tuple[Check, Finding]]) -> int:
     rows = [
         {
@@ -93,24 +101,10 @@ def _for_machines(report: Iterable[tuple[Check, Finding]]) -> int:
             "what": found.what,
             "remedy": found.remedy,
             "fix": list(found.fix.command) if found.fix else None,
+            "fix_file": found.fix.file if found.fix else None,
         }
         for check, found in report
     ]
     bad = sum(row["level"] == Level.KO.value for row in rows)
     print(json.dumps({"ok": not bad, "findings": rows}, indent=2))
     return DEGRADED if bad else OK
-
-
-def _mend(fix: Fix, *, ask: bool) -> bool:
-    """Do one change, once it was shown and agreed to. Whether it worked."""
-    print(f"fix: {fix.shown}")
-    if ask and input("     do that? [y/N] ").strip().lower() not in ("y", "yes"):
-        return False
-    try:
-        done = subprocess.run(fix.command, stdin=subprocess.DEVNULL, timeout=FIX_LIMIT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        print(f"     failed: {error}")
-        return False
-    if done.returncode:
-        print(f"     failed with {done.returncode}")
-    return done.returncode == 0

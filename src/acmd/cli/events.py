@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
     shown = _show(_events(place, -1, max(1, min(args.n, MOST))), args, (-1, 0.0))
     while args.follow:
         time.sleep(POLL_S)
-        shown = _show(_events(place, shown[0], MOST), args, shown)
+        with suppress(AcmdError):  # a daemon that does not answer for once is asked again
+            shown = _show(_events(place, shown[0], MOST), args, shown)
     return OK
 
 

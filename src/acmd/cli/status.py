@@ -13,6 +13,7 @@ from acmd.cli.advice import exit_code, warnings_of
 from acmd.cli.client import LOOK_LIMIT_S, NotRunning, ask
 from acmd.config.glance import Glance, glance
 from acmd.display.document import document
+from acmd.errors import AcmdError
 
 WATCH_EVERY_S = 0.5
 
@@ -69,6 +70,10 @@ def plain(snapshot: dict[str, Any]) -> str:
 
 def _watch_plainly(place: Glance, *, as_json: bool) -> int:
     while True:
-        snapshot = look(place)
-        print(json.dumps(document(snapshot)) if as_json else f"{plain(snapshot)}\n", flush=True)
+        try:
+            snapshot = look(place)
+        except AcmdError as error:  # it may be back at the next look
+            print(json.dumps({"error": error.what, "remedy": error.remedy}) if as_json else error, flush=True)
+        else:
+            print(json.dumps(document(snapshot)) if as_json else f"{plain(snapshot)}\n", flush=True)
         time.sleep(WATCH_EVERY_S)

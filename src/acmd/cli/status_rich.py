@@ -12,8 +12,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from acmd.cli import NOT_RUNNING
 from acmd.cli.advice import ALARM, NOTE, WARN, exit_code, warnings_of
 from acmd.display.page import COLUMNS, SERVICE_COLUMNS, facts, node_rows, service_rows
+from acmd.errors import AcmdError
 
 _LEVELS = {ALARM: "bold white on red", WARN: "black on yellow", NOTE: "cyan"}
 ROLES = {
@@ -73,13 +75,18 @@ def show(snapshot: dict[str, Any]) -> None:
 
 
 def watch(look: Callable[[], dict[str, Any]], every_s: float) -> int:
-    """Show it again and again until ^C. Returns the exit code of the last look."""
-    snapshot = look()
-    with Live(page(snapshot), console=Console(highlight=False), auto_refresh=False, screen=False) as live:
+    """Show it again and again until ^C. Returns the exit code of the last look that was answered."""
+    code = NOT_RUNNING
+    with Live(Text(""), console=Console(highlight=False), auto_refresh=False, screen=False) as live:
         try:
             while True:
+                try:
+                    snapshot = look()
+                except AcmdError as error:  # it may be back at the next look
+                    live.update(Text(str(error), "bold red"), refresh=True)
+                else:
+                    code = exit_code(snapshot, warnings_of(snapshot))
+                    live.update(page(snapshot), refresh=True)
                 time.sleep(every_s)
-                snapshot = look()
-                live.update(page(snapshot), refresh=True)
         except KeyboardInterrupt:
-            return exit_code(snapshot, warnings_of(snapshot))
+            return code

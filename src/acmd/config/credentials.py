@@ -119,7 +119,7 @@ def _read(file: str) -> str:
         handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             if defect := too_open(os.fstat(handle)):
-                raise ConfigError(f"{file} {defect}", f"chown root {file}; chmod 0600 {file}")
+                raise ConfigError(f"{file} {defect}", f"`chown root {file} && chmod 0600 {file}`")
             content = os.read(handle, LARGEST_FILE)
         finally:
             os.close(handle)

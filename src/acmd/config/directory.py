@@ -105,7 +105,7 @@ def _mode(directory: str, status: os.stat_result) -> list[Problem]:
     if not _loose(status):
         return []
     what = f"mode {stat.S_IMODE(status.st_mode):04o} lets everybody write there, leases included"
-    return [_problem(directory, what, f"chmod 0755 {directory}")]
+    return [_problem(directory, what, f"`chmod 0755 {directory}`")]
 
 
 def _device(config: Config, status: os.stat_result, host: HostFacts) -> list[Problem]:

@@ -57,7 +57,7 @@ def _secrets(config: Config, host: HostFacts) -> Iterator[Problem]:
             continue
         if defect:
             yield Problem(
-                what=defect, remedy=f"chown root {file}; chmod 0600 {file}", key=key, value=f'"{file}"'
+                what=defect, remedy=f"`chown root {file} && chmod 0600 {file}`", key=key, value=f'"{file}"'
             )
 
 

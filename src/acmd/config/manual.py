@@ -57,8 +57,9 @@ once, with file, line, value and what to do. Durations are in seconds, with frac
 No password ever stands in the file: they are read from database.yml, or from files that the options name,
 which only root may read.
 
-Options marked *on reload* take effect with `systemctl reload acmd` (SIGHUP); a reload that would change
-any other is refused and names it. Such changes take effect when the daemon is restarted."""
+Options marked *on reload* take effect with `systemctl reload acmd` (SIGHUP), all at once. Every other
+change is named in the log (`reload-needs-restart`) and waits for `systemctl restart acmd`, which restarts no
+service. A file with a mistake is refused as a whole (`reload-refused`): what held before holds on."""
 
 
 @dataclass(frozen=True, slots=True)

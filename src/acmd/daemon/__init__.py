@@ -139,6 +139,7 @@ class Daemon:
             guard.details,
             fencing.details,
         )
+        self._chronicle.recall(snapshot)
         held = HeldServicesFile(Path(config.run_dir))
         console = Console(snapshot, board, self.clock, self.log, fencing, held, self._leave)
         keeping.overridden = lambda epoch: board.orders is not None and board.orders.overrides(epoch)

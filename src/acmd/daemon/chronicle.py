@@ -19,6 +19,7 @@ from acmd.drivers.journal_file import JournalFile
 from acmd.log import Logger
 from acmd.tasks.hooks import Hook, Hooks
 from acmd.tasks.journal import Journal
+from acmd.tasks.snapshot import Snapshot
 
 JOURNAL_FILE, MARK_FILE = "events.jsonl", "hooks.json"
 SHARE_EVERY_BEATS = 3
@@ -26,6 +27,8 @@ LAST_WORDS_S = 1.0  # for the last events to reach shared storage, and hooks to 
 HOOKS_SETTLE_S = 3.0
 EPOCHS_LIMIT = 100
 EVENTS_LIMIT = 500
+RECALLED = 21  # epochs: twenty hand-overs
+RECALL_AGAIN_S = 5.0
 FRESH_S = 2.0  # an answer from shared storage serves all who ask within this time
 
 Handle = Callable[[Mapping[str, Any], str], Awaitable[dict[str, Any]]]
@@ -66,6 +69,18 @@ class Chronicle:
         every_s = max(1.0, SHARE_EVERY_BEATS * timing.heartbeat_ns / NS_PER_S)
         sharing = self.journal.share(self._shelf, cluster_id, every_s, self._log)
         self._begin(sharing, "journal")
+
+    def recall(self, snapshot: Snapshot) -> None:
+        """What happened before this daemon is shown, too, once shared storage has told it."""
+        self._begin(self._recall(snapshot), "recall")
+
+    async def _recall(self, snapshot: Snapshot) -> None:
+        found = await self._past({"n": RECALLED})
+        while "error" in found:
+            await asyncio.sleep(RECALL_AGAIN_S)
+            found = await self._past({"n": RECALLED})
+        clock = snapshot.clock
+        snapshot.succession.recall(found["epochs"], clock.now(), clock.wall_time())
 
     def _begin(self, loop: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(loop, name=name)

@@ -9,6 +9,7 @@ from acmd.display.findings import warnings_of
 from acmd.display.words import NOT_RUNNING_ROLE, ago, fault_in_words, moment
 
 COLUMNS = ("node", "role", "fit", "heard", "address", "version")
+UNPLANNED = ("failover", "takeover", "release")
 SERVICE_COLUMNS = ("service", "node", "runs on", "state", "for", "restarts", "last probe")
 
 
@@ -48,8 +49,12 @@ def facts(snapshot: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "guard", _guard(snapshot["guard"])
         yield "fencing", _fencing(snapshot.get("fencing") or {})
         yield "storage", _storage(snapshot)
-    for handover in snapshot.get("handovers", ())[:1]:
+    handovers = snapshot.get("handovers", ())
+    for handover in handovers[:1]:
         yield "change", handover_in_words(handover)
+    unplanned = [one for one in handovers if one["how"] in UNPLANNED]
+    for handover in unplanned[:1] if unplanned[:1] != handovers[:1] else ():
+        yield "failover", handover_in_words(handover)
 
 
 def _active(snapshot: dict[str, Any]) -> str:

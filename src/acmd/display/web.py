@@ -54,9 +54,13 @@ svg{display:block;width:100%;height:3.4rem}
 .track{fill:var(--track)}.age{fill:var(--calm)}.late{fill:var(--bad)}.mark{stroke:var(--soft);stroke-width:1}
 text{fill:var(--soft);font-size:12px}
 footer{color:var(--soft);font-size:.85rem;padding:0 0 1rem}
-@media (max-width:40rem){thead{display:none}tr{display:block;border-top:1px solid var(--line);padding:.4rem 0}
-tr:first-child{border-top:0}td{display:flex;border:0;padding:.12rem 0;overflow-wrap:anywhere}
-td::before{content:attr(data-of);color:var(--soft);flex:0 0 6.5rem;font-weight:400}
+code{font:.9em/1.4 ui-monospace,monospace;background:var(--track);border-radius:.25rem;padding:0 .25em}
+@media (max-width:40rem){main{padding:.6rem}thead{display:none}
+tr{display:grid;grid-template-columns:1fr 1fr;gap:.1rem .8rem;border-top:1px solid var(--line);
+padding:.5rem 0}
+tr:first-child{border-top:0;padding-top:0}
+td{display:flex;flex-wrap:wrap;gap:0 .4rem;border:0;padding:0;overflow-wrap:anywhere;min-width:0}
+td::before{content:attr(data-of);color:var(--soft);font-weight:400;font-size:.85rem;align-self:center}
 dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.45rem}}
 """
 POLICY = (
@@ -122,10 +126,18 @@ def _section(title: str, content: str) -> str:
 def _warnings(snapshot: Mapping[str, Any]) -> str:
     items = "".join(
         f'<li class="{warning.level}"><b>{warning.level}</b> {escape(warning.what)}'
-        f"<span>{escape(warning.remedy)}</span></li>"
+        f"<span>{_with_commands(warning.remedy)}</span></li>"
         for warning in warnings_of(snapshot)
     )
     return _section("Warnings", f"<ul>{items}</ul>") if items else ""
+
+
+def _with_commands(text: str) -> str:
+    """What stands in backticks is a command."""
+    parts = escape(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
 
 
 def _facts(snapshot: Mapping[str, Any]) -> str:

@@ -8,12 +8,11 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from acmd.checks.crontab import PROGRAM, starts_acm
 from acmd.errors import AcmdError
 
-MARKER = "#acmd-migrate# "
 FILES = ("etc/crontab", "etc/anacrontab")
 DIRECTORIES = ("etc/cron.d", "var/spool/cron", "var/spool/cron/crontabs", "var/spool/cron/tabs")
-_PROGRAM = re.compile(r"(?P<program>[^\s'\"]*\bacm4orchestrator)['\"]?(?P<rest>[^\n>|&;]*)")
 LARGEST = 1 << 20
 
 
@@ -44,18 +43,8 @@ def find(root: Path) -> list[CronLine]:
     return found
 
 
-def starts_acm(line: str) -> bool:
-    """Whether a line of a crontab starts ACM."""
-    return not line.lstrip().startswith("#") and _PROGRAM.search(line) is not None
-
-
-def commented(text: str) -> str:
-    """A crontab in which no line starts ACM any more; nothing else is changed."""
-    return "\n".join(MARKER + line if starts_acm(line) else line for line in text.split("\n"))
-
-
 def _parse(file: str, number: int, line: str) -> CronLine:
-    match = _PROGRAM.search(line)
+    match = PROGRAM.search(line)
     rest = match["rest"] if match else ""
     where = f"{file}, line {number}"
     try:

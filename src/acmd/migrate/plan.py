@@ -6,31 +6,15 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
+from acmd.checks import crontab
+from acmd.checks.texts import LOG, LOGROTATE, LOGROTATE_TEXT, RSYSLOG, RSYSLOG_TEXT
 from acmd.config.problems import toml
 from acmd.errors import AcmdError
-from acmd.migrate import cron
 from acmd.migrate.installation import COMMON, DIRECTORY, Installation
 from acmd.migrate.originals import Change, Originals
 
 DATABASE_HERE = "/etc/acmd/database.yml"
 PASSWORD_FILE = "/etc/acmd/mysql.password"  # noqa: S105 - a path
-RSYSLOG = "/etc/rsyslog.d/acmd.conf"
-LOGROTATE = "/etc/logrotate.d/acmd"
-LOG = "/var/log/aspera.log"
-RSYSLOG_TEXT = f"# facility local2 in a file of its own; docs/logging.md\nlocal2.*    -{LOG}\n& stop\n"
-LOGROTATE_TEXT = f"""{LOG}
-{{
-    size 100M
-    rotate 10
-    missingok
-    notifempty
-    compress
-    delaycompress
-    postrotate
-        systemctl kill --signal=HUP --kill-who=main rsyslog.service >/dev/null 2>&1 || true
-    endscript
-}}
-"""
 
 
 def changes(found: Installation, root: Path, config: str) -> list[Change]:
@@ -43,7 +27,7 @@ def changes(found: Installation, root: Path, config: str) -> list[Change]:
         if at.is_symlink():
             raise AcmdError(f"{file} is a symbolic link", "make it an ordinary file")
         text = at.read_bytes().decode("utf-8", "surrogateescape")
-        after = cron.commented(text).encode("utf-8", "surrogateescape")
+        after = crontab.commented(text).encode("utf-8", "surrogateescape")
         listed.append(Change(file, after, at.stat().st_mode & 0o7777, "cron no longer starts ACM"))
     return listed
 

@@ -1,10 +1,13 @@
-"""Who held the lease before whom, as far as this daemon saw it happen: the last hand-over, for people.
+"""Who held the lease before whom: the last hand-overs, for people.
 
-Only what was observed is told. A node that looked away meanwhile says `takeover`: it does not know how.
+What this daemon saw is told as it saw it; a node that looked away meanwhile says `takeover`, since it does
+not know how. What was before this daemon is recalled once from the lease files and journals.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -57,7 +60,38 @@ class Succession:
             return
         how = _how(before, current, self._expired(state, stood, now))
         made = Handover(how, before.holder, current.holder, current.number, before.reason, now, wall_time)
-        self.handovers = (*self.handovers, made)[-KEPT:]
+        others = [
+            one for one in self.handovers if one.epoch != made.epoch
+        ]  # it may have been recalled just now
+        self.handovers = (*others, made)[-KEPT:]
+
+    def recall(self, epochs: Sequence[Mapping[str, Any]], now: Instant, wall_time: int) -> None:
+        """Take over what happened before this daemon, as `acmd history` has it: oldest first.
+
+        Ages are by wall clocks then, which nothing but this display rests on.
+        """
+        known = {one.epoch for one in self.handovers}
+        found = []
+        for before, after in itertools.pairwise(epochs):
+            if not before["holder"] or not after["holder"] or after["epoch"] in known:
+                continue
+            at_s = after["from_s"]
+            if at_s is None or after["epoch"] <= before["epoch"]:
+                continue
+            age_ns = round(max(0.0, wall_time - at_s) * NS_PER_S)
+            then = Instant(now.boot_ns - age_ns, now.raw_ns - age_ns)
+            found.append(
+                Handover(
+                    _how_recalled(before, after),
+                    before["holder"],
+                    after["holder"],
+                    after["epoch"],
+                    before["reason"],
+                    then,
+                    int(at_s),
+                )
+            )
+        self.handovers = tuple(sorted((*found, *self.handovers), key=lambda one: one.epoch))[-KEPT:]
 
     def shown(self, now: Instant) -> list[dict[str, Any]]:
         """The hand-overs as JSON values, the newest first."""
@@ -78,6 +112,14 @@ class Succession:
     def _expired(state: State, stood: Instant | None, now: Instant) -> bool:
         timing = state.me.timing
         return stood is not None and elapsed_for_observer_ns(stood, now) >= timing.lease_duration_ns
+
+
+def _how_recalled(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    if before["holder"] == after["holder"]:
+        return "restart"
+    if before["state"] == "released":
+        return "switchover" if before["reason"] == "switchover" else "release"
+    return "failover"
 
 
 def _still(state: State) -> Instant | None:

@@ -57,7 +57,7 @@ class Desk:
                 "name a later one; if it is later, set the clocks of the nodes",
             )
         reason = text(request.get("reason"))[:REASON_LIMIT]
-        return orders.Disabled(who, now, reason, bool(request.get("force")), until)
+        return orders.Disabled(who, now, reason, said(request, "force"), until)
 
     def known_node(self, name: str) -> str:
         """That name. Raises AcmdError when no node has it."""
@@ -92,6 +92,11 @@ class Desk:
             else:
                 rows[name] = "" if file.fit else file.unfit_because or "it is not fit"
         return rows
+
+
+def said(request: Request, key: str) -> bool:
+    """Whether a client said yes to that, and not something that merely counts as true."""
+    return request.get(key) is True
 
 
 def text(value: Any) -> str:

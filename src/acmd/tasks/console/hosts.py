@@ -11,7 +11,7 @@ from acmd.core.lease import EVERY_HOST, LeaseState
 from acmd.core.state import State
 from acmd.core.timing import elapsed_for_observer_ns
 from acmd.errors import AcmdError
-from acmd.tasks.console.desk import Answer, Desk, Request, text
+from acmd.tasks.console.desk import Answer, Desk, Request, said, text
 from acmd.tasks.fencing import Fencing
 
 WAIT_S = 5.0  # an agent that takes longer is asked after again
@@ -36,7 +36,7 @@ class Hosts:
                 "no fence agent is configured",
                 f"set fencing.agent; to state that {host} is off already use `acmd confirm-off {host}`",
             )
-        if host == status.active_node(state) and self._holder_lives(state) and not request.get("force"):
+        if host == status.active_node(state) and self._holder_lives(state) and not said(request, "force"):
             raise AcmdError(
                 f"{host} is the active node and renews its lease: its services would be cut off",
                 "`acmd switchover` hands them over in order; --force fences it all the same",

@@ -11,7 +11,7 @@ from acmd.core import orders
 from acmd.core.observation import Leave
 from acmd.core.state import Role
 from acmd.errors import AcmdError
-from acmd.tasks.console.desk import Answer, Desk, Request, text
+from acmd.tasks.console.desk import Answer, Desk, Request, said, text
 
 LEAVE_AFTER_S = 0.1  # the answer goes out first
 
@@ -58,7 +58,7 @@ class Maintenance:
         desk = self.desk
         state, _, _ = desk.latest
         mark = desk.mark(request, who)
-        if request.get("all"):
+        if said(request, "all"):
             await desk.board.post(lambda found: orders.disable_all(found, mark))
             return {"ok": True, "all": True}
         node = desk.known_node(text(request.get("node")) or state.me.node)
@@ -82,9 +82,9 @@ class Maintenance:
         desk = self.desk
         state, _, _ = desk.latest
         mark = desk.mark(request, who)
-        if request.get("all"):
+        if said(request, "all"):
             dead = -1
-            if request.get("holder_is_dead"):
+            if said(request, "holder_is_dead"):
                 seen = state.seen
                 if seen is None or seen.record is None or seen.record.state != "detached":
                     raise AcmdError(

@@ -9,7 +9,7 @@ from acmd import status
 from acmd.core.observation import Mode
 from acmd.core.orders import Held
 from acmd.errors import AcmdError
-from acmd.tasks.console.desk import Answer, Desk, Request, text
+from acmd.tasks.console.desk import Answer, Desk, Request, said, text
 from acmd.tasks.supervision import Group
 from acmd.tasks.unit import NO_FAILURES, Unit
 
@@ -52,7 +52,7 @@ class Services:
             raise AcmdError(f"a service cannot be told to {deed!r}", f"one of {', '.join(DEEDS)}")
         group, unit = self._find(name)
         self._check(group, unit, deed)
-        if deed in ("stop", "restart") and not request.get("force"):
+        if deed in ("stop", "restart") and not said(request, "force"):
             self._check_dependents(unit, deed)
         mark = self.desk.mark(request, who)
         epoch = group.epoch if group.gated and group.epoch is not None else -1
