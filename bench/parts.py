@@ -18,6 +18,7 @@ class Part:
 PARTS = (
     Part("failover", "power losses and switchovers on two nodes as in the demo", 900, 120),
     Part("takeover_hosts", "power losses of hosts with a real systemd (root)", 600, 120),
+    Part("compare", "takeover and planned move beside other cluster managers (root)", 3600, 600),
     Part("reaction", "a killed service until its restart, against polling (root)", 900, 240),
     Part("memory", "memory of a node as in the demo", 120, 120),
     Part("storage_ops", "system calls on shared storage for each heartbeat", 240, 240),

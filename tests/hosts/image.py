@@ -27,7 +27,7 @@ REPO = Path(__file__).resolve().parents[2]
 VENV = "/opt/acmd/venv"
 
 # How many layers of each kind the cache keeps; those of acmd are small and change with every edit.
-KEPT = {"base": 3, "deps": 4, "acmd": 30, "nfs": 2, "disk": 2}
+KEPT = {"base": 3, "deps": 4, "acmd": 30, "nfs": 2, "disk": 2, "peers": 2}
 
 # What the repository asks for when it names nothing itself (no pyproject.toml yet).
 FALLBACK_DEPENDENCIES = (
