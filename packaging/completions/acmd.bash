@@ -16,7 +16,7 @@ _acmd() {
     esac
     case "$before" in
         --config | --output | -c | -o) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-        --address | --directory | --name | --node | --reason | --root | --services | --since | --timeout | --to | --until | -n) return ;;
+        --address | --device-id | --directory | --name | --node | --reason | --root | --services | --since | --timeout | --to | --until | -n) return ;;
     esac
     case "$command" in
         "") words="status switchover disable enable history events logs report check detach service nodes forget fence confirm-off clear-hold-down interlock timing config init migrate setup run guard demo --config --help --version" ;;
@@ -41,7 +41,7 @@ _acmd() {
         config) words="check show defaults schema --help --json --config" ;;
         init) words="--help --config" ;;
         migrate) words="--help --config --plan --apply --undo --root --force --json" ;;
-        setup) words="--help --config --name --address --directory --services --profile --init --yes --force --no-check" ;;
+        setup) words="--help --config --name --address --directory --device-id --services --profile --init --yes --force --no-check" ;;
         run) words="--help --config" ;;
         guard) words="run release --help --config" ;;
         demo) words="--help --config --plain --keep --short" ;;

@@ -52,7 +52,7 @@ def options() -> list[tuple[str, str]]:
     found = []
     for section, field in Document.model_fields.items():
         model: Any = field.annotation
-        if section not in {"service", "services"} and issubclass(model, BaseModel):
+        if isinstance(model, type) and issubclass(model, BaseModel):
             found += [(f"[{section}]\n", key) for key in model.model_fields]
     for kind, table in KINDS.items():
         found += [(f'[[service]]\nkind = "{kind}"\n', key) for key in table.model_fields if key != "kind"]

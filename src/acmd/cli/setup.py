@@ -8,10 +8,9 @@ import socket
 import sys
 from pathlib import Path
 
-from acmd.cli import OK
+from acmd.cli import OK, proposals
 from acmd.config.apart import load_apart
 from acmd.config.defaults import DEFAULT_DIRECTORY, default_node_name
-from acmd.config.host import this_host
 from acmd.config.presets import PRESETS
 from acmd.config.problems import toml
 from acmd.core.timing import PROFILES
@@ -19,15 +18,15 @@ from acmd.errors import AcmdError, UsageError
 from acmd.migrate.originals import replace
 
 MODE = 0o640
-NOT_OFFERED = ("127.", "::1", "fe80:", "169.254.")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Each answer as an option; what is missing is asked for on a terminal."""
     parser.add_argument("--name", help="of this node (else the host's name)")
     parser.add_argument("--address", help="this host's own IP address")
-    parser.add_argument("--directory", help=f"on shared storage (else {DEFAULT_DIRECTORY})")
-    parser.add_argument("--services", metavar="A,B", help=f"presets out of {', '.join(PRESETS)}; empty: none")
+    parser.add_argument("--directory", help=f"on shared storage (else as found, or {DEFAULT_DIRECTORY})")
+    parser.add_argument("--device-id", metavar="N", help="of that storage, to be checked; - for none")
+    parser.add_argument("--services", metavar="A,B", help=f"presets out of {', '.join(PRESETS)}; - for none")
     parser.add_argument("--profile", choices=sorted(PROFILES), help="timing (else standard)")
     parser.add_argument("--init", action="store_true", help="make the cluster too: once, on one node")
     parser.add_argument("--yes", action="store_true", help="take what is proposed, ask nothing")
@@ -57,24 +56,49 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _text(args: argparse.Namespace) -> str:
-    offered = [one for one in sorted(this_host().addresses) if not one.startswith(NOT_OFFERED)]
+    offered = proposals.addresses()
     if args.yes and args.address is None and len(offered) > 1:
         raise UsageError(
             f"setup: this host has several addresses: {', '.join(offered)}", "name one: --address"
         )
+    shown = ", ".join(f"{address} on {interface}" for address, interface in offered.items())
     name = _answer(args, "name", default_node_name(socket.gethostname()), "name of this node")
-    address = _answer(args, "address", offered[0] if offered else "", f"own address ({', '.join(offered)})")
-    directory = _answer(args, "directory", DEFAULT_DIRECTORY, "directory on shared storage")
-    services = _answer(args, "services", ",".join(_installed()), f"services of {', '.join(PRESETS)}")
+    address = _answer(args, "address", next(iter(offered), ""), f"own address ({shown or 'none found'})")
+    seen = ", ".join(f"{one.point} is {one.kind} of {one.source}" for one in proposals.shared_mounts())
+    directory = _answer(
+        args, "directory", proposals.directory(), f"directory on shared storage ({seen or 'none mounted'})"
+    )
+    device = _device(args, directory)
+    services = _answer(
+        args, "services", ",".join(proposals.services()), f"services of {', '.join(PRESETS)}, - for none"
+    )
     profile = _answer(args, "profile", "standard", f"timing of {', '.join(PROFILES)}")
-    names = [one.strip().upper() for one in services.split(",") if one.strip()]
+    names = [one.strip().upper() for one in services.split(",") if one.strip() not in {"", "-"}]
     return (
         "# Written by `acmd setup`. `acmd config defaults` prints every option.\n"
         f"services = {toml(names)}\n\n"
-        f"[cluster]\ndirectory = {toml(directory)}\n\n"
-        f"[node]\nname = {toml(name)}\naddress = {toml(address)}\n\n"
+        f"[cluster]\ndirectory = {toml(directory)}\n"
+        + (f"device_id = {device}\n" if device else "")
+        + f"\n[node]\nname = {toml(name)}\naddress = {toml(address)}\n\n"
         f"[timing]\nprofile = {toml(profile)}\n"
     )
+
+
+def _device(args: argparse.Namespace, directory: str) -> str:
+    """The device id to be checked; empty for none. A root file system is none that is shared."""
+    found = proposals.storage(directory)
+    if found is None or found.device_id is None:
+        proposed, now = "", "not known, since no storage is mounted there or it does not answer"
+    else:
+        proposed = str(found.device_id) if found.keeps_its_id else ""
+        now = f"{found.device_id} now, on {found.mount.point}"
+        now += "" if proposed else "; NFS can get another one at a reboot"
+    answer = _answer(args, "device_id", proposed, f"device id to be checked ({now}), - for none")
+    if answer in {"", "-"}:
+        return ""
+    if not (answer.isascii() and answer.isdigit()):
+        raise UsageError(f"setup: {answer!r} is no device id", "say what `stat -c %d DIRECTORY` prints")
+    return answer
 
 
 def _answer(args: argparse.Namespace, key: str, proposed: str, question: str) -> str:
@@ -83,19 +107,10 @@ def _answer(args: argparse.Namespace, key: str, proposed: str, question: str) ->
         return str(given)
     if args.yes:
         return proposed
-    return input(f"{question} [{proposed}]: ").strip() or proposed
-
-
-def _installed() -> list[str]:
-    """The presets of which a unit, or a script of init's, is on this host."""
-    places = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
-    found = []
-    for name, values in PRESETS.items():
-        paths = [f"{place}/{unit}" for unit in values["unit"] for place in places]
-        paths += [f"/etc/init.d/{unit.removesuffix('.service')}" for unit in values["unit"]]
-        if any(os.path.exists(path) for path in paths):
-            found.append(name)
-    return found
+    try:
+        return input(f"{question} [{proposed}]: ").strip() or proposed
+    except EOFError:
+        raise UsageError("setup: no more answers; nothing was written", "run it again") from None
 
 
 def _put(file: Path, text: str) -> None:

@@ -109,6 +109,7 @@ class Originals:
         entry = self.entries[path]
         content = _content(entry)
         if content is None:
+            remove(_temporary(self._at(path)))  # left by one that was killed
             remove(self._at(path))
         else:
             replace(self._at(path), content, entry["mode"], entry["uid"], entry["gid"])
@@ -136,8 +137,7 @@ def digest(content: bytes | None) -> str:
 
 def replace(at: Path, content: bytes, mode: int, uid: int, gid: int) -> None:
     """Another file in its place, durable once this returns. Raises AcmdError; it is as it was then."""
-    # cron and logrotate skip names with a leading dot
-    temporary = at.with_name(f".{at.name}.acmd-migrate")
+    temporary = _temporary(at)
     try:
         at.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
@@ -159,6 +159,11 @@ def replace(at: Path, content: bytes, mode: int, uid: int, gid: int) -> None:
             f"{at} cannot be written: {(error.strerror or str(error)).lower()}",
             "it is as it was; mend that, then run the same command again",
         ) from None
+
+
+def _temporary(at: Path) -> Path:
+    """cron and logrotate skip names with a leading dot."""
+    return at.with_name(f".{at.name}.acmd-migrate")
 
 
 def remove(at: Path) -> None:

@@ -88,7 +88,7 @@ def _logs(root: Path) -> Iterator[Change]:
         yield Change(RSYSLOG, RSYSLOG_TEXT.encode(), 0o644, "acmd's lines in a file of their own")
     rules = [root / "etc/logrotate.conf"]
     if (root / "etc/logrotate.d").is_dir():
-        rules += sorted((root / "etc/logrotate.d").iterdir())
+        rules += sorted(path for path in (root / "etc/logrotate.d").iterdir() if path.name[0] != ".")
     others = [path for path in rules if path != root / LOGROTATE.lstrip("/") and path.is_file()]
     if others and not any(LOG in path.read_text(errors="replace") for path in others):
         yield Change(LOGROTATE, LOGROTATE_TEXT.encode(), 0o644, "the log is rotated")
