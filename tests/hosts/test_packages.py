@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from acmd.core.timing import PROFILES
 from tests.hosts.cluster import Cluster, main_pid, prop, renew
 from tests.hosts.host import Host
 from tests.hosts.image import Template
 from tests.hosts.packaged import Bed, Packaged, bare, dpkg, files, package, put
+from tests.hosts.renewals import Renewals
 from tests.hosts.witness import NS_PER_S, wait_for
 
 OLD, NEW = "0.1.0", "0.1.1"
@@ -71,23 +73,29 @@ def test_installed_and_purged(cluster: Packaged) -> None:
     assert host.exec(["getent", "group", "acmd"], check=False).stdout == ""
 
 
-def test_upgrade_under_load(cluster: Packaged, debs: dict[str, Path]) -> None:
+@pytest.mark.parametrize("profile", ["standard", "fast"])
+def test_upgrade_under_load(cluster: Packaged, debs: dict[str, Path], profile: str) -> None:
     """Passive node first, then the active one, and back to the version before: the same service process
-    all the time, the same epoch, and versions mixed in between.
+    all the time, the same epoch, versions mixed in between, and no renewal later than its deadline.
     """
-    cluster.profile = "patient"  # on a busy machine Python alone takes seconds to start
+    cluster.profile = profile
     active, passive = cluster.start()
     wait_for(lambda: cluster.status(passive).get("role") == "passive", 30, "the peer is there")
     started = cluster.wait_active(active)
+    gaps = {}
     for version in (NEW, OLD):
         for host in (passive, active):
-            upgrade(cluster, host, debs[version], version)
-        wait_for(lambda: cluster.status(active).get("role") == "active", 60, "the new daemon adopted")
+            with Renewals(cluster.bed.shared / "acm/acmd") as seen:
+                upgrade(cluster, host, debs[version], version)
+                wait_for(lambda: cluster.status(active).get("role") == "active", 60, "it adopted")
+            gaps[f"{version} on {host.name}"] = round(seen.longest_s, 2)
+    print(f"longest time without a renewal, {profile}: {gaps}")
     (run,) = cluster.assert_alone()
     assert (run.first_ns, run.epoch) == (started.first_ns, started.epoch)
     assert time.monotonic_ns() - run.last_ns < LONGEST_GAP_NS
     assert run.longest_gap_ns < LONGEST_GAP_NS
     assert cluster.status(active)["role"] == "active"
+    assert max(gaps.values()) * NS_PER_S < PROFILES[profile].renew_deadline_ns
 
 
 def test_a_refused_configuration(cluster: Packaged, debs: dict[str, Path]) -> None:

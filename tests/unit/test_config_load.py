@@ -222,7 +222,8 @@ def test_presets_come_through_a_process_of_their_own(tmp_path: Path) -> None:
 
 def test_loading_apart_has_a_limit(tmp_path: Path) -> None:
     """What does not answer in time is given up, and said."""
-    file = write(tmp_path, "")
+    lines = (f"key{number} = [{number}]" for number in range(LARGEST_FILE // 30))  # long to understand
+    file = write(tmp_path, "\n".join(lines))
     with pytest.raises(ConfigError, match="was not read within 0 s"):
         load_apart(str(file), limit_s=0)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+from importlib import import_module
 
 from acmd.config.apart import load_and_examine_apart
 from acmd.config.problems import ConfigRefused
 from acmd.errors import AcmdError
+from acmd.priority import for_session_of
 
 EXAMINE_LIMIT_S = 2.0
 REFUSED = 78
@@ -39,9 +41,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    for_session_of()
+    config, found = load_and_examine_apart(
+        args.config, limit_s=EXAMINE_LIMIT_S, meanwhile=lambda: import_module("acmd.daemon")
+    )
     from acmd.daemon import serve
 
-    config, found = load_and_examine_apart(args.config, limit_s=EXAMINE_LIMIT_S)
     problems = [p for p in found if not p.warning and not p.unavailable]
     if problems:
         raise ConfigRefused(config.file, problems)

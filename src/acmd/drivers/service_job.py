@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-LIMIT_S = 1.0
+LIMIT_S = 5.0  # renewals go on meanwhile, and a restart taken for a stop would end the services
 
 
 async def is_restart(unit: str) -> bool:

@@ -19,6 +19,7 @@ import acmd
 from acmd.core.calls import Fault
 from acmd.core.timing import Instant
 from acmd.ports import Clock
+from acmd.priority import for_session_of
 
 LOOKING, WRITING, RELEASING, BOARD = "looking", "writing", "releasing", "board"
 ABANDONED_LIMIT = {LOOKING: 4, WRITING: 2, RELEASING: 1, BOARD: 1}
@@ -87,6 +88,7 @@ class Workers:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # a terminal's ^C is not for workers
             )
+        for_session_of(self._nursery.pid)
         ours.setblocking(False)
         self._control = ours
 
