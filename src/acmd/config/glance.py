@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import tomllib
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from acmd.config.defaults import (
     DEFAULT_CLUSTER,
@@ -23,8 +22,7 @@ from acmd.config.defaults import (
 from acmd.errors import ConfigError
 
 
-@dataclass(frozen=True, slots=True)
-class Glance:
+class Glance(NamedTuple):
     """Where things are."""
 
     file: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from acmd.display.findings import warnings_of
@@ -26,6 +25,6 @@ def document(snapshot: Mapping[str, Any]) -> dict[str, Any]:
     warnings = warnings_of(snapshot)
     return {
         **snapshot,
-        "warnings": [asdict(warning) for warning in warnings],
+        "warnings": [warning._asdict() for warning in warnings],
         "exit_code": exit_code(snapshot, warnings),
     }

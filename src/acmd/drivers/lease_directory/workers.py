@@ -26,6 +26,7 @@ ABANDONED_LIMIT = {LOOKING: 4, WRITING: 2, RELEASING: 1, BOARD: 1}
 """Workers that may hang at a time, for each class: together 8, and no class can starve another."""
 
 _LAST_WORDS_S = 0.5
+_RECEIVE = 65_536  # more would be mapped and unmapped for each answer
 _START = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from acmd.drivers.lease_worker.nursery import main; main(sys.argv[2:])"
@@ -208,7 +209,7 @@ class Workers:
 
     def _readable(self, worker: _Worker) -> None:
         try:
-            piece = worker.connection.recv(1 << 20)
+            piece = worker.connection.recv(_RECEIVE)
         except BlockingIOError:
             return
         except OSError:
