@@ -19,12 +19,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import acmd
 from bench import document
 from bench.parts import PARTS, Part
 from bench.program import CANNOT, KEPT, MISSED, PUBLISHED, ROOT
 from bench.results import say
 
 ENDING_S = 60.0
+FAILED = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +41,32 @@ class Ended:
     def words(self) -> str:
         """For the table at the end."""
         known = {KEPT: "measured", MISSED: "a promise was missed", CANNOT: f"skipped: {self.said}"}
-        return known.get(self.code, f"failed: {self.said or f'exit code {self.code}'}")
+        return known.get(self.code, f"failed: {self.said or self.code}")
 
 
 def run(part: Part, quick: bool, out: Path) -> Ended:
     """One part, for its limit at most; then it is asked to end as by ^C, and killed if it does not."""
     limit_s = part.quick_limit_s if quick else part.limit_s
     command = [sys.executable, "-m", f"bench.{part.name}", "--out", str(out), *["--quick"] * quick]
-    began = time.monotonic()
+    sources = os.pathsep.join((str(Path(acmd.__file__).parent.parent), str(ROOT)))
+    began, begun_s = time.monotonic(), time.time()
     errors = out / f".{part.name}.stderr"
     with errors.open("w+", encoding="utf-8", errors="replace") as said:
-        process = subprocess.Popen(command, cwd=ROOT, stderr=said, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=ROOT, stderr=said, start_new_session=True, env=os.environ | {"PYTHONPATH": sources}
+        )
         try:
             code, words = process.wait(limit_s), ""
         except subprocess.TimeoutExpired:
-            code, words = -1, f"not done within {limit_s:g} s"
+            code, words = FAILED, f"not done within {limit_s:g} s"
         finally:
             _end(process)
         said.seek(0)
         lines = [line.strip() for line in said if line.strip()]
     errors.unlink()
+    written = out / f"{part.name}.json"
+    if code == MISSED and not (written.exists() and written.stat().st_mtime >= begun_s):
+        code = FAILED  # Python's own exit code for an exception is 1 as well
     if code not in {KEPT, MISSED}:
         words = words or (lines[-1] if lines else "")
         say("\n".join(lines[-20:]))

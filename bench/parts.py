@@ -20,6 +20,7 @@ PARTS = (
     Part("takeover_hosts", "power losses of hosts with a real systemd (root)", 600, 120),
     Part("compare", "takeover and planned move beside other cluster managers (root)", 3600, 600),
     Part("reaction", "a killed service until its restart, against polling (root)", 900, 240),
+    Part("rest", "processor, memory, wake-ups and system calls at rest, beside others (root)", 2400, 300),
     Part("memory", "memory of a node as in the demo", 120, 120),
     Part("storage_ops", "system calls on shared storage for each heartbeat", 240, 240),
     Part("growth", "more nodes, more clusters on a host, more past epochs", 1200, 300),

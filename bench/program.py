@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +23,22 @@ def options(doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="few rounds: to see that it works")
     parser.add_argument("--out", type=Path, default=OUT, help="where JSON and chart go (default: bench/out)")
     return parser
+
+
+def add_lock(parser: argparse.ArgumentParser) -> None:
+    """For programs that boot hosts, on a machine where others do so too."""
+    parser.add_argument("--lock", type=Path, help="hold this file's lock (flock) while hosts are up")
+
+
+@contextlib.contextmanager
+def held(lock: Path | None) -> Iterator[None]:
+    """The lock, if there is to be one."""
+    if lock is None:
+        yield
+        return
+    with lock.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def cannot(reason: str) -> int:

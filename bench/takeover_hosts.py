@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.program import cannot, options
+from bench.program import add_lock, cannot, held, options
 from bench.results import Report, Series
 from tests.hosts.bed import Bed, missing_needs
 from tests.hosts.cluster import TAKEOVER_S, Cluster
@@ -46,6 +46,7 @@ def main() -> int:
     parser = options(__doc__)
     parser.add_argument("--rounds", type=int, help="default: 10")
     parser.add_argument("--profile", choices=sorted(TAKEOVER_S), default="fast")
+    add_lock(parser)
     args = parser.parse_args()
     if lack := missing_needs():
         return cannot(lack)
@@ -54,7 +55,8 @@ def main() -> int:
         "Power loss of a host with a real systemd",
         ABOUT,
     )
-    found = power_losses(args.profile, args.rounds or (2 if args.quick else 10))
+    with held(args.lock):
+        found = power_losses(args.profile, args.rounds or (2 if args.quick else 10))
     bound = TAKEOVER_S[args.profile]
     report.add(Series("time without service", f"acmd {args.profile}", "s", found, most_worst=bound))
     return report.write(args.out)

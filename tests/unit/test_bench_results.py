@@ -8,7 +8,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from bench import document
+from bench.__main__ import run
 from bench.page import number, section, table
+from bench.parts import Part
+from bench.program import CANNOT, KEPT, MISSED
 from bench.results import Report, Series
 
 
@@ -78,3 +82,33 @@ def test_mistakes() -> None:
         Series("nap", "acmd", "s", [])
     with pytest.raises(ValueError, match="before"):
         report().add(Series("nap", "cat", "s", [1.0]))
+
+
+def test_a_part_that_fails_is_told(tmp_path: Path) -> None:
+    """`make bench` goes on with the next part, and says what the failed one said last."""
+    ended = run(Part("no_such_program", "nothing", 60, 60), quick=True, out=tmp_path)
+    assert ended.code not in {KEPT, MISSED, CANNOT}
+    assert "No module named" in ended.words()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_that_hangs_is_ended(tmp_path: Path) -> None:
+    """At its limit; what it had measured is not written."""
+    ended = run(Part("memory", "takes longer than that", 60, 0.1), quick=True, out=tmp_path)
+    assert ended.words() == "failed: not done within 0.1 s"
+    assert ended.took_s < 60
+
+
+def test_the_page_is_made_of_what_is_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One section for each file, in the order of the parts, what is no part last."""
+    report().write(tmp_path)
+    other = Report("failover", "Failover", "About it.")
+    other.add(Series("power loss to the first answer", "acmd standard", "s", [15.0]))
+    other.add(Series("switchover beyond the service's stop and start", "acmd standard", "s", [0.1]))
+    other.add(Series("power loss to the first answer", "acmd fast", "s", [5.0]))
+    other.write(tmp_path)
+    capsys.readouterr()
+    document.write(tmp_path)
+    page = (tmp_path / "README.md").read_text()
+    assert 0 < page.index("## Failover") < page.index("## How long they nap")
+    assert "the same, `fast` | 1 | 5.00 s | 5.00 s" in document.figures(tmp_path)
