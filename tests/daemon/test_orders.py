@@ -57,6 +57,9 @@ def test_a_service_is_stopped_and_started(pair: Pair) -> None:
     wait(lambda: not active.alive())
     active.start()
     wait(lambda: active.role() == "active" and row(active).get("held") == "stopped", 15)
+    took_s = row(active)["last_stop_s"]
+    assert isinstance(took_s, float)  # measured by the daemon before this one
+    assert took_s < 10
     stays(lambda: pair.cluster.living() == [], 2)
     said = refused(passive, "service", "start", "web")
     assert f"web runs on the active node only, which is {active.name}; {passive.name} is passive" in said

@@ -60,6 +60,25 @@ def test_before_an_installation(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code == 0) is said["ok"]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"), [("[cluster]\nnmae = 3\n", "nmae"), ("[cluster\n", "acmd.toml"), (None, "acmd.toml")]
+)
+def test_a_configuration_that_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, said: str
+) -> None:
+    """It is a finding with its remedy; what can be checked without one still is."""
+    file = tmp_path / "acmd.toml"
+    if text is not None:
+        file.write_text(text)
+    assert main(["--config", str(file), "check", "--json", "--group", "host"]) == 1
+    rows = json.loads(capsys.readouterr().out)["findings"]
+    refused = [row for row in rows if row["check"] == "configuration"]
+    assert refused
+    assert all(row["level"] == "KO" and row["remedy"] for row in refused)
+    assert said in refused[0]["what"]
+    assert {row["check"] for row in rows} >= {"configuration", "selinux", "memory"}
+
+
 def test_a_fix_is_shown_and_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command as a person would type it; whether it worked is what counts."""
     file = tmp_path / "f"

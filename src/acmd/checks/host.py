@@ -19,6 +19,14 @@ PPM_PER_TICK = 0.1  # adjtimex's frequency unit is 1/65536 ppm; `tick` is micros
 LOOPBACK = ("127.", "::1")
 
 
+def configuration(subject: Subject) -> Iterator[Finding]:
+    """A daemon with a configuration that is refused does not start."""
+    for what, remedy in subject.refused:
+        yield ko(what, remedy)
+    if subject.config is not None:
+        yield ok(f"{subject.config.file} is in order")
+
+
 def address_is_own(subject: Subject) -> Iterator[Finding]:
     """The address that clients are sent to."""
     address = subject.settings.node.address
@@ -196,6 +204,7 @@ def memory_and_limits(subject: Subject) -> list[Finding]:
 
 
 CHECKS = (
+    Check("configuration", "host", "The configuration can be loaded.", configuration, False),
     Check("address", "host", "The configured address belongs to this host.", address_is_own),
     Check(
         "names", "host", "The names of all nodes resolve to the addresses that they announce.", names_resolve

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from acmd.checks import acm, agreement, database, host, logs, programs, storage
+from acmd.checks import acm, agreement, database, host, logs, programs, speed, storage
 from acmd.checks.finding import Check, Finding, ko
 from acmd.checks.subject import Subject
 
@@ -12,6 +12,7 @@ ALL: tuple[Check, ...] = (
     *acm.CHECKS,
     *host.CHECKS,
     *storage.CHECKS,
+    *speed.CHECKS,
     *database.CHECKS,
     *programs.CHECKS,
     *agreement.CHECKS,

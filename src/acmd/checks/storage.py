@@ -1,4 +1,4 @@
-"""Shared storage: the cluster's directory and the services' data, their mounts, and how fast they answer.
+"""Shared storage: the cluster's directory and the services' data, and how they are mounted.
 
 Whatever may touch shared storage runs in a process that is given up at its limit: dead storage is a KO,
 never a check that hangs.
@@ -6,28 +6,16 @@ never a check that hangs.
 
 from __future__ import annotations
 
-import asyncio
-import statistics
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from acmd.checks.finding import Check, Finding, Fix, all_or, ko, ok, warn
 from acmd.checks.subject import Subject
 from acmd.config.apart import examine_apart
 from acmd.config.model import Config
-from acmd.core.calls import Call, Kind, StorageFault
-from acmd.core.timing import NS_PER_S
-from acmd.drivers.clock import SystemClock
-from acmd.drivers.lease_directory import LeaseDirectory
 
-ROUNDS = 20
-SLOW = "look at the mount, the network and the file server"
-MEASURE_LIMIT_S = 8.0
 NFS = ("nfs", "nfs4")
 LOCAL_ONLY = {"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "ramfs", "vfat"}
-RENEWAL_CALLS = 6  # calls of a round, one after the other, that a renewal waits for
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,62 +201,6 @@ def export(subject: Subject) -> list[Finding]:
     return found
 
 
-def latency(subject: Subject) -> list[Finding]:
-    """A renewal that is slower than the deadlines allow is a failover."""
-    config = subject.settings
-    try:
-        taken_s = asyncio.run(_measure(config))
-    except TimeoutError:
-        return [ko(f"the lease directory did not answer {ROUNDS} times in {MEASURE_LIMIT_S:g} s", SLOW)]
-    except StorageFault as failure:
-        return [
-            ko(
-                f"the lease directory does not answer: {failure}",
-                SLOW,
-            )
-        ]
-    median_s, worst_s = statistics.median(taken_s), max(taken_s)
-    heartbeat_s = config.timing.heartbeat_ns / NS_PER_S
-    worst = f"worst of {len(taken_s)}: {worst_s * 1000:.1f} ms"
-    said = f"one look at the leases takes {median_s * 1000:.1f} ms ({worst})"
-    if worst_s * RENEWAL_CALLS > config.timing.renew_deadline_ns / NS_PER_S / 2:
-        return [
-            ko(
-                f"{said}, too slow for profile {config.profile}",
-                "take the profile patient, or faster storage",
-            )
-        ]
-    if median_s * RENEWAL_CALLS > heartbeat_s:
-        return [
-            warn(
-                f"{said}; a round of profile {config.profile} takes longer than its heartbeat",
-                "take a slower profile, or faster storage",
-            )
-        ]
-    return [ok(said)]
-
-
-async def _measure(config: Config) -> list[float]:
-    """How long listing the leases took, in seconds, several times. Raises StorageFault, TimeoutError."""
-    store = LeaseDirectory(
-        Path(config.cluster.directory), config.node.name, config.timing.call_limit_ns, SystemClock()
-    )
-    taken: list[float] = []
-    try:
-        async with asyncio.timeout(MEASURE_LIMIT_S):
-            for number in range(ROUNDS + 1):
-                began = time.monotonic()
-                store.issue(Call(number + 1, Kind.LIST))
-                await store.changed.wait()
-                for outcome in store.take_outcomes():
-                    if outcome.fault is not None:
-                        raise StorageFault(outcome.fault, store.last_detail)
-                taken.append(time.monotonic() - began)
-    finally:
-        await store.close()
-    return taken[1:]  # the first one started the worker
-
-
 CHECKS = (
     Check(
         "directory",
@@ -280,5 +212,4 @@ CHECKS = (
     Check("lease-mount", "storage", "The lease's volume is mounted without caches.", lease_options),
     Check("data-mounts", "storage", "Data is mounted hard, with locks, and not by NFSv3.", data_options),
     Check("export", "storage", "The export does not acknowledge what it could lose.", export),
-    Check("latency", "storage", "The storage answers fast enough for the deadlines.", latency),
 )

@@ -41,6 +41,7 @@ class Subject:
     snapshot: Mapping[str, Any] = field(default_factory=dict)  # as `acmd status --json`; empty: not asked
     root: Path = Path("/")
     limit_s: float = RUN_LIMIT_S
+    refused: tuple[tuple[str, str], ...] = ()  # why there is no configuration, and what to do, each
 
     @property
     def settings(self) -> Config:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from acmd.checks.registry import ALL, GROUPS
 from acmd.checks.registry import run as run_checks
 from acmd.checks.subject import Subject
 from acmd.cli import DEGRADED, OK
-from acmd.errors import AcmdError, UsageError
+from acmd.errors import AcmdError, ConfigError, UsageError
 
+CORRECT = "correct it; `acmd config check` looks at the configuration alone"
 INDENT = " " * 5
 
 
@@ -51,17 +53,29 @@ def run(args: argparse.Namespace) -> int:
     found = list(show(report))
     if args.fix:
         mended = _mend_all(found, ask=not args.yes)
-        print(f"{mended} mended" + ("; run the check again" if mended else ""))
+        print(f"{mended} mended" + ("; what is left:" if mended else ""))
+        if mended:
+            found = list(show(_not_fine(run_checks(subject, chosen))))
     return DEGRADED if any(finding.level is Level.KO for finding in found) else OK
 
 
 def subject_of(file: str, root: Path = Path("/")) -> Subject:
-    """This host with its configuration and what the daemon, or the directory, says. Raises ConfigError."""
+    """This host with its configuration and what the daemon, or the directory, says. Never raises."""
     from acmd.cli.status import look
     from acmd.config.apart import load_apart
     from acmd.config.glance import glance
+    from acmd.config.problems import ConfigRefused
 
-    config = load_apart(file)
+    try:
+        config = load_apart(file)
+    except ConfigRefused as refused:
+        said = [
+            (replace(problem, remedy="").text(refused.file), problem.remedy or CORRECT)
+            for problem in refused.problems
+        ]
+        return Subject(root=root, refused=tuple(said))
+    except ConfigError as error:
+        return Subject(root=root, refused=((error.what, error.remedy or CORRECT),))
     try:
         snapshot: dict[str, Any] = look(glance(file))
     except AcmdError as error:
@@ -81,6 +95,10 @@ def show(report: Iterable[tuple[Check, Finding]]) -> Iterator[Finding]:
         if finding.remedy:
             print(f"{INDENT}-> {finding.remedy}", flush=True)
         yield finding
+
+
+def _not_fine(report: Iterable[tuple[Check, Finding]]) -> Iterator[tuple[Check, Finding]]:
+    return ((check, finding) for check, finding in report if finding.level is not Level.OK)
 
 
 def _mend_all(found: Iterable[Finding], *, ask: bool) -> int:

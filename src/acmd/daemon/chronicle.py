@@ -28,7 +28,7 @@ HOOKS_SETTLE_S = 3.0
 EPOCHS_LIMIT = 100
 EVENTS_LIMIT = 500
 RECALLED = 21  # epochs: twenty hand-overs
-RECALL_AGAIN_S = 5.0
+RECALL_AFTER_S, RECALL_AGAIN_S = 2.0, 5.0
 FRESH_S = 2.0  # an answer from shared storage serves all who ask within this time
 
 Handle = Callable[[Mapping[str, Any], str], Awaitable[dict[str, Any]]]
@@ -75,6 +75,7 @@ class Chronicle:
         self._begin(self._recall(snapshot), "recall")
 
     async def _recall(self, snapshot: Snapshot) -> None:
+        await asyncio.sleep(RECALL_AFTER_S)  # a daemon that adopts has its renewal to make first
         found = await self._past({"n": RECALLED})
         while "error" in found:
             await asyncio.sleep(RECALL_AGAIN_S)
