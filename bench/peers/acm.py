@@ -20,6 +20,10 @@ class Acm(Peer):
     packages = ()
     units = ("cron.service",)
     limit_s = 190.0
+    remark = (
+        "cron is killed or stopped; the planned move is by hand: it is disabled on the active node, and "
+        "the service stopped there"
+    )
     limits = {"partition": 70.0, "kill": 70.0}  # noqa: RUF012
     lane = "acm"
     whole_s = 200.0

@@ -18,6 +18,7 @@ class Acmd(Peer):
     shared_storage = True
     units = ("acmd.service",)
     limit_s = 22.0
+    remark = "the daemon is killed or stopped, not its guard, a process of its own that is there for this"
     profile: ClassVar[str] = "standard"
     fencing: ClassVar[bool] = False
 

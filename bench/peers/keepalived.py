@@ -14,6 +14,7 @@ class Keepalived(Peer):
     packages = ("keepalived",)
     units = ("keepalived.service",)
     limit_s = 15.0
+    remark = "Debian's unit does not restart it after a kill"
 
     def prepare(self) -> None:
         """The service and one configuration file."""

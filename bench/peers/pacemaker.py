@@ -19,6 +19,9 @@ class Pacemaker(Peer):
     packages = ("corosync", "pacemaker")
     units = ("corosync.service", "pacemaker.service")
     limit_s = 25.0
+    remark = (
+        "all processes of corosync and pacemaker are killed or stopped; systemd restarts them after a kill"
+    )
     lane = "pacemaker"
     whole_s = 90.0
     resources: ClassVar[str] = "pacemaker-unfenced.sh"

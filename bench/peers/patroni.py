@@ -18,6 +18,10 @@ class Patroni(Peer):
     packages = ("etcd-server", "patroni", "postgresql-15")
     units = ("patroni.service",)
     limit_s = 60.0
+    remark = (
+        "the service is PostgreSQL itself: a stamp is a transaction that the local server took as primary; "
+        "Patroni alone is killed or stopped"
+    )
     lane = "patroni"
     whole_s = 120.0
 

@@ -63,6 +63,7 @@ class Peer(ABC):
     shared_storage: ClassVar[bool] = False
     packages: ClassVar[tuple[str, ...]] = ()
     units: ClassVar[tuple[str, ...]] = ()  # whose processes are "the manager"
+    remark: ClassVar[str] = ""  # what a reader has to know beside the figures
     limit_s: ClassVar[float] = 30.0  # a takeover that did not come by then does not come
     limits: ClassVar[dict[str, float]] = {}  # the same for faults that should not bring one
     lane: ClassVar[str] = "quick"  # peers of one lane are measured one after the other

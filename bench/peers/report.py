@@ -52,6 +52,8 @@ def make(directory: Path) -> Report:
             why = everyone.get(kind.name, {}).get("missing") or "no round came to its end"
             report.skip(kind.name, why)
             continue
+        if kind.remark:
+            report.remark(f"{kind.name}: {kind.remark}.")
         for fault, why in kind.cannot.items():
             report.skip(f"{kind.name}, {FAULTS[fault]}", why)
         for program, version in told["versions"].items():

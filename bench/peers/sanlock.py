@@ -30,6 +30,7 @@ class Sanlock(Peer):
     packages = ("sanlock",)
     units = ("sanlock.service",)
     limit_s = 230.0
+    remark = "every timeout is its default (io_timeout 10 s)"
     limits = {"partition": 40.0}  # noqa: RUF012
     lane = "sanlock"
     whole_s = 330.0
