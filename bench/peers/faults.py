@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.peers.peer import Peer, seconds
 from tests.hosts.host import Host
@@ -39,6 +39,14 @@ class Found:
     def as_json(self) -> dict[str, object]:
         """For the file."""
         return {name: getattr(self, name) for name in self.__slots__}
+
+
+def reached(found: list[Run], cut_off: str, healed_ns: int) -> list[Run]:
+    """The runs as clients see them when nobody reaches a host before it is healed."""
+    seen = [
+        replace(run, first_ns=max(run.first_ns, healed_ns)) if run.node == cut_off else run for run in found
+    ]
+    return [run for run in seen if run.last_ns > run.first_ns]
 
 
 def covered_ns(found: list[Run], start_ns: int, end_ns: int) -> int:
@@ -82,9 +90,10 @@ def play(peer: Peer, fault: str, number: int) -> tuple[Found, Callable[[], None]
     lasted_ns = time.monotonic_ns() - start_ns
     end_ns = _settled(peer, start_ns)
     runs = [run for run in peer.stamps.runs() if run.last_ns >= start_ns]
+    served = reached(runs, active.name, start_ns + lasted_ns) if fault == "isolation" else runs
     found = Found(
         fault=fault,
-        away_s=seconds(end_ns - start_ns - covered_ns(runs, start_ns, end_ns)),
+        away_s=seconds(end_ns - start_ns - covered_ns(served, start_ns, end_ns)),
         both_s=seconds(both_ns(runs, start_ns, end_ns)),
         took_over=bool(took),
         lasted_s=seconds(lasted_ns),

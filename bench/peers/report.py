@@ -17,14 +17,14 @@ PAGE = "takeover.md"
 ABOUT = f"""\
 The same service under each manager: a unit of systemd that stamps each 4 ms, on hosts with a real systemd
 and one clock. Time without service is all the time from the fault on in which no host stamped, time with
-two copies that in which two did. A partition, an isolation, a stopped or killed manager goes on for
-{HOLD_S:g} s after the takeover and is mended then (without a takeover, after the longest time that one
-takes), so that **two copies for {HOLD_S:g} s mean: for as long as nobody comes**. Each peer's configuration
-and its sources: `bench/peers/etc/`."""
+two copies that in which two did. Nobody reaches a host that is cut off altogether: what runs there is no
+service, and still a copy. A partition, an isolation, a stopped or killed manager goes on for {HOLD_S:g} s
+after the takeover and is mended then (without a takeover, after the longest time that one takes), so that
+**two copies for {HOLD_S:g} s mean: for as long as nobody comes**. Each peer's configuration and its sources:
+`bench/peers/etc/`."""
 NOT_HAD = {
     "sbd (with pacemaker)": "it needs a watchdog device, and the hosts of the bed have none",
 }
-NETWORK_ONLY = "uses no shared storage: its partition is the same"
 
 
 def load(directory: Path) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.compare import Rounds, lanes, wanted
 from bench.peers import KINDS, PEERS
-from bench.peers.faults import FAULTS, both_ns, covered_ns
+from bench.peers.faults import FAULTS, both_ns, covered_ns, reached
 from bench.peers.report import make, page
 from tests.hosts.witness import Run
 
@@ -28,6 +28,13 @@ def test_time_without_service() -> None:
     runs = [run("a", 0, 10), run("b", 14, 30), run("a", 20, 22), run("a", 31, 40)]
     assert covered_ns(runs, 5 * S, 35 * S) == (5 + 16 + 4) * S
     assert covered_ns([], 5 * S, 35 * S) == 0
+
+
+def test_a_host_that_nobody_reaches() -> None:
+    """What runs on it serves nobody until it is healed."""
+    runs = [run("a", 0, 12), run("b", 15, 40), run("a", 20, 40)]
+    seen = reached(runs, "a", 30 * S)
+    assert [(one.node, one.first_ns // S) for one in seen] == [("b", 15), ("a", 30)]
 
 
 def test_time_with_two_copies() -> None:
