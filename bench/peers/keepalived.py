@@ -21,6 +21,8 @@ class Keepalived(Peer):
         self.put_service()
         for host, priority in zip(self.hosts, ("100", "90"), strict=True):
             self.put(host, "keepalived.conf", "/etc/keepalived/keepalived.conf", PRIORITY=priority)
+            self.put(host, "keepalived.drop-in", "/etc/systemd/system/keepalived.service.d/bench.conf")
+            host.exec(["systemctl", "daemon-reload"])
 
     def start(self) -> None:
         """Both; the first one becomes master."""

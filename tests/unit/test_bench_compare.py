@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench.compare import Rounds, lanes, wanted
+from bench.compare import OURS, Rounds, lanes, wanted
 from bench.peers import KINDS, PEERS
 from bench.peers.faults import FAULTS, both_ns, covered_ns, reached
 from bench.peers.report import make, page
@@ -57,8 +57,10 @@ def test_what_is_measured() -> None:
     """Faults come in turns; who uses no storage is not cut off from it; slow peers are measured beside."""
     assert wanted(PEERS["keepalived"], ["power", "isolation", "move"], 2) == ["power", "move"] * 2
     assert wanted(PEERS["sanlock"], ["kill", "power"], 1) == ["power"]
-    assert sorted(name for lane in lanes(list(KINDS)) for name in lane) == sorted(PEERS)
-    assert ["sanlock"] in lanes(list(KINDS))
+    found = lanes(list(KINDS))
+    assert sorted(name for names in found.values() for name in names) == sorted(PEERS)
+    assert found["sanlock"] == ["sanlock"]
+    assert "acmd" in found[OURS]
 
 
 def test_report(tmp_path: Path) -> None:

@@ -19,14 +19,18 @@ DSN = "host=/var/run/postgresql user=postgres dbname=postgres connect_timeout=1"
 
 
 def stamp(directory: str) -> None:
-    """From the first transaction to the first that fails."""
+    """From the first transaction to the first that fails. A standby is asked until it is none any more."""
     with psycopg2.connect(DSN) as connection, connection.cursor() as cursor:
         connection.autocommit = True
+        while True:
+            cursor.execute("select pg_is_in_recovery()")
+            if cursor.fetchone() == (False,):
+                break
+            time.sleep(AGAIN_S)
         cursor.execute("select txid_current()")
         first = time.monotonic_ns()
-        handle = os.open(
-            f"{directory}/{os.uname().nodename}-0-{first}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644
-        )
+        path = f"{directory}/{os.uname().nodename}-0-{first}"
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
             while True:
                 os.write(handle, b"%d\n" % time.monotonic_ns())
