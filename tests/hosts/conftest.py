@@ -10,6 +10,7 @@ import pytest
 from tests.hosts.bed import Bed, missing_needs
 from tests.hosts.host import Host
 from tests.hosts.image import Template, build_template
+from tests.hosts.packaged import cached_deb
 
 BUILD_TIMEOUT_S = 900
 
@@ -31,6 +32,13 @@ def template() -> Template:
     if lack:
         pytest.skip(lack)
     return build_template()
+
+
+@pytest.fixture(scope="session")
+def deb(template: Template) -> Path:
+    """The Debian package of this checkout, from the cache where nothing changed."""
+    del template  # without hosts nobody needs it
+    return cached_deb()
 
 
 @pytest.fixture(scope="session")

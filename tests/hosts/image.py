@@ -27,7 +27,7 @@ REPO = Path(__file__).resolve().parents[2]
 VENV = "/opt/acmd/venv"
 
 # How many layers of each kind the cache keeps; those of acmd are small and change with every edit.
-KEPT = {"base": 3, "deps": 4, "acmd": 30, "nfs": 2, "disk": 2, "peers": 2}
+KEPT = {"base": 3, "deps": 4, "acmd": 30, "nfs": 2, "disk": 2, "peers": 2, "deb": 3}
 
 # What the repository asks for when it names nothing itself (no pyproject.toml yet).
 FALLBACK_DEPENDENCIES = (
@@ -71,6 +71,28 @@ def build_template(repo: Path = REPO, recipe: Recipe | None = None) -> Template:
     acmd_key = _hash((deps_key, _tree_hash(repo)))
     acmd = _layer(f"acmd-{acmd_key}", lambda target, log: _build_acmd(repo, base, deps, target, log))
     return Template(lower=(acmd, deps, base), acmd_from_wheel=not (acmd / "opt/acmd/from-sources").exists())
+
+
+def packages(repo: Path, build: Callable[[Path], None]) -> Path:
+    """A directory with what `build` packs of `repo` as it is now; built when the cache does not hold it."""
+    names = (
+        "src",
+        "packaging",
+        "etc",
+        "requirements",
+        "tools",
+        "docs",
+        "pyproject.toml",
+        "README.md",
+        "CHANGELOG.md",
+    )
+    digest = hashlib.sha256()
+    for name in names:
+        place = repo / name
+        for path in [place] if place.is_file() else sorted(place.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(str(path.relative_to(repo)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return _layer(f"deb-{digest.hexdigest()[:12]}", lambda target, _: build(target))
 
 
 def _hash(parts: tuple[str, ...]) -> str:

@@ -97,6 +97,7 @@ class Network:
                 self.switch,
                 "link",
                 "add",
+                "name",  # or a host called `a` is taken for a keyword
                 host,
                 "type",
                 "veth",
@@ -107,7 +108,7 @@ class Network:
                 space,
             ]
         )
-        run(["ip", "-n", self.switch, "link", "set", host, "master", "br0", "up"])
+        run(["ip", "-n", self.switch, "link", "set", "dev", host, "master", "br0", "up"])
 
     def power(self, host: str, on: bool) -> None:
         """Switch the host's own card on or off, as its power does; before a kill, so that no FIN is ever
@@ -126,7 +127,7 @@ class Network:
 
     def plug(self, host: str, plugged: bool) -> None:
         """Pull or plug in the host's cable, at the switch: the host sees its carrier go."""
-        run(["ip", "-n", self.switch, "link", "set", host, "up" if plugged else "down"])
+        run(["ip", "-n", self.switch, "link", "set", "dev", host, "up" if plugged else "down"])
 
     def isolate(self, host: str, isolated: bool) -> None:
         """Drop (or no longer drop) every packet of the host; its carrier stays."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.hosts.bed import Bed
 from tests.hosts.cluster import Cluster
 from tests.hosts.host import Host
-from tests.hosts.image import REPO, Template, cache_dir
+from tests.hosts.image import REPO, Template, cache_dir, packages
 
 BUILD_LIMIT_S = 600
 STAMPER = (REPO / "tests/hosts/stamper.py").read_bytes()
@@ -33,6 +33,16 @@ def package(kind: str, version: str, out: Path) -> Path:
     )
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.split()[-1])
+
+
+def cached_deb() -> Path:
+    """The package of this checkout, built once for all tests and runs of it."""
+
+    def build(target: Path) -> None:
+        package("deb", "0.1.0", target)
+
+    (found,) = packages(REPO, build).glob("*.deb")
+    return found
 
 
 def dpkg(host: Host, *words: str, check: bool = True) -> str:
