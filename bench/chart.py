@@ -58,7 +58,8 @@ def _panel(what: str, rows: list[dict[str, Any]], top: int) -> list[str]:
         return LEFT + room * max(value, 0.0) / highest
 
     unit = rows[0]["unit"] + (", logarithmic" if logarithmic else "")
-    parts = [f'<text class="what" x="10" y="{top + 12}">{escape(what)} [{escape(unit)}]</text>']
+    head = escape(what + (f" [{unit}]" if unit else ""))
+    parts = [f'<text class="what" x="10" y="{top + 12}">{head}</text>']
     bottom = top + ROW * (len(rows) + 1)
     parts.append(f'<path class="axis" d="M{LEFT} {top + 16}V{bottom}" fill="none"/>')
     for number, one in enumerate(rows, 1):

@@ -93,11 +93,11 @@ def more_epochs(report: Report, profile: str, count: int, for_s: float) -> None:
 def main() -> int:
     """Measure, print, write. 1 when a node gave up without need."""
     parser = options(__doc__)
-    parser.add_argument("--seconds", type=float, help="how long each is watched (default: 20)")
+    parser.add_argument("--seconds", type=float, help="how long each is watched (default: 10)")
     parser.add_argument("--profile", help="default: standard; quick: fast")
     args = parser.parse_args()
     profile = args.profile or ("fast" if args.quick else "standard")
-    for_s = args.seconds or (4.0 if args.quick else 20.0)
+    for_s = args.seconds or (4.0 if args.quick else 10.0)
     report = Report("growth", "Growth", f"{ABOUT} Profile `{profile}`.")
     steps = (
         (more_nodes, (2, 4) if args.quick else (2, 4, 8, 16, 32)),
