@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,8 +25,11 @@ def bare(template: Template) -> Template:
     return Template(lower=template.lower[-1:], acmd_from_wheel=False)
 
 
-def package(kind: str, version: str, out: Path) -> Path:
-    """Build the package of this checkout as `version`. AssertionError with the build's words."""
+@functools.cache
+def package(kind: str, version: str) -> Path:
+    """The package of this checkout as `version`, built once a run. AssertionError with the build's words."""
+    out = Path(tempfile.mkdtemp(prefix="acmd-packages-"))
+    atexit.register(shutil.rmtree, out, ignore_errors=True)
     command = [sys.executable, "-m", "tools.pack", kind, "--as", version, "--out", str(out), "--quick"]
     done = subprocess.run(
         [*command, "--cache", str(cache_dir())],

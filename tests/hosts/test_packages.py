@@ -22,10 +22,9 @@ RELEASED_NS = 3 * NS_PER_S  # without a release the peer waits for 5.5 s
 
 
 @pytest.fixture(scope="module")
-def debs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def debs() -> dict[str, Path]:
     """Two versions of the package."""
-    out = tmp_path_factory.mktemp("debs")
-    return {version: package("deb", version, out) for version in (OLD, NEW)}
+    return {version: package("deb", version) for version in (OLD, NEW)}
 
 
 @pytest.fixture(scope="module")
@@ -134,10 +133,18 @@ def test_removed_from_the_active_node(cluster: Packaged) -> None:
     assert len(cluster.assert_alone()) == 2
 
 
-def test_another_rule_rotates_already(cluster: Packaged) -> None:
-    """ACM has a rule for the log: a second one is not added, which would disable that whole file."""
+def test_hosts_that_differ(cluster: Packaged) -> None:
+    """ACM has a rule for the log: a second one is not added, which would disable that whole file. Without
+    cgroup2 the guard may read environments, by which it knows processes of services then.
+    """
     host = cluster.bed["beta"]
     host.push("/etc/logrotate.d/aspera", "/var/log/aspera.log {\n daily\n}\n")
-    words = put(host, cluster.deb)
+    host.push(f"/root/{cluster.deb.name}", cluster.deb.read_bytes())
+    step = f"ACMD_CGROUP2=/none dpkg -i /root/{cluster.deb.name} 2>&1"
+    words = host.exec(step, timeout_s=400).stdout
     assert "/var/log/aspera.log is rotated by /etc/logrotate.d/aspera already" in words
     assert host.exec(["test", "-e", "/etc/logrotate.d/acmd"], check=False).returncode != 0
+    assert "cap_sys_ptrace" in prop(host, "CapabilityBoundingSet", "acmd-guard.service")
+    put(host, cluster.deb)
+    assert "cap_sys_ptrace" not in prop(host, "CapabilityBoundingSet", "acmd-guard.service")
+    assert host.exec("ls -d /etc/systemd/system/acmd-guard*.d", check=False).stdout == ""

@@ -24,16 +24,15 @@ from tests.hosts.witness import NS_PER_S, wait_for
 
 OLD, NEW = "0.1.0", "0.1.1"
 RPM = ["rpm", "--force-debian", "--nodeps"]
-RELEASED_NS = 30 * NS_PER_S  # without a release the peer waits for 134.5 s
+RELEASED_NS = 10 * NS_PER_S  # without a release the peer waits for 14.7 s
 
 
 @pytest.fixture(scope="module")
-def rpms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def rpms() -> dict[str, Path]:
     """Two versions of the package."""
     if shutil.which("rpmbuild") is None:
         pytest.skip("needs rpmbuild (Debian: rpm)")
-    out = tmp_path_factory.mktemp("rpms")
-    return {version: package("rpm", version, out) for version in (OLD, NEW)}
+    return {version: package("rpm", version) for version in (OLD, NEW)}
 
 
 def query(rpm: Path, *words: str) -> str:
@@ -119,7 +118,7 @@ def put(host: Host, rpm: Path, verb: str) -> str:
 def cluster(template: Template, rpms: dict[str, Path]) -> Iterator[FromRpm]:
     """Two hosts without acmd."""
     with Bed(["alpha", "beta"], template=bare(template)) as bed:
-        yield FromRpm(bed, deb=rpms[OLD], profile="patient")
+        yield FromRpm(bed, deb=rpms[OLD], profile="standard")
         renew(bed)
 
 

@@ -24,9 +24,9 @@ LIMIT_S = 600.0
 
 
 @pytest.fixture
-def fresh(template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
+def fresh(template: Template) -> Iterator[Bed]:
     """Two hosts with a package in /root, and nothing else of acmd."""
-    deb = package("deb", "0.1.0", tmp_path_factory.mktemp("deb"))
+    deb = package("deb", "0.1.0")
     with Bed(["alpha", "beta"], template=bare(template)) as bed:
         for host in bed.hosts:
             host.push(f"/root/{deb.name}", deb.read_bytes())

@@ -24,6 +24,7 @@ import pwd
 import signal
 import sys
 import time
+import warnings  # noqa: F401 - os.execvpe imports it, and by then this may be a user who cannot read Python's files
 from typing import Any, NoReturn
 
 if __name__ == "__main__":  # run as a file, isolated: the package's parent is not on the path
