@@ -216,3 +216,30 @@ def test_a_status_file_at_rest_lets_acmd_start() -> None:
     slept: list[float] = []
     handover.watch(lambda: 1, slept.append)
     assert sum(slept) > 60
+
+
+@pytest.mark.parametrize(
+    ("place", "user"),
+    [
+        ("etc/crontab", "root "),
+        ("etc/anacrontab", "root "),
+        ("etc/cron.d/aspera", "root "),
+        ("var/spool/cron/root", ""),
+        ("var/spool/cron/crontabs/root", ""),
+        ("var/spool/cron/tabs/root", ""),
+    ],
+)
+def test_every_place_that_cron_reads(root: Path, place: str, user: str) -> None:
+    """ACM's line is found, commented out and put back wherever it is; others in the same file stay."""
+    (root / "var/spool/cron/crontabs/root").unlink()
+    file = root / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = CRON.replace("* /opt", f"* {user}/opt").replace("* /bin", f"* {user}/bin")
+    file.write_text(text)
+    before = snapshot(root)
+    assert migrate(root, "--apply") == 0
+    assert not cron.find(root)
+    assert file.read_text() == text.replace("* * * * *", "#acmd-migrate# * * * * *", 1)
+    assert 'address = "192.0.2.11"' in (root / "etc/acmd/acmd.toml").read_text()
+    assert migrate(root, "--undo") == 0
+    assert snapshot(root) == before
