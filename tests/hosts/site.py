@@ -102,7 +102,7 @@ class Site(Cluster):
 
     def prepare(self) -> None:
         """Files on both hosts, and MariaDB's data on shared storage. acmd is installed, not started."""
-        Cluster.install(self)
+        self.install()
         application = (REPO / "tests/hosts/orchestrator.py").read_bytes()
         for host in self.bed.hosts:
             host.push("/opt/orchestrator.py", application)
