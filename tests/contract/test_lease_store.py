@@ -296,7 +296,7 @@ async def test_signals_do_not_end_workers(tmp_path: Path) -> None:
 
 async def test_after_closing(tmp_path: Path) -> None:
     """A closed store leaves no process, also of a call that hangs, and refuses calls."""
-    async with directory_rig(tmp_path, limit_s=0.2) as r:
+    async with directory_rig(tmp_path, limit_s=1.0) as r:
         assert (await r.call(Kind.LIST)).fault is None
         pids = r.store.workers.pids()
         r.stall()

@@ -32,8 +32,9 @@ def node(tmp_path: Path) -> Iterator[Node]:
 
 
 def command(node: Node, *options: str) -> list[str]:
-    """The command line."""
-    return [sys.executable, "-P", "-m", "acmd", "status", "--config", str(node.config), "--watch", *options]
+    """The command line, with an interrupt that is heard also where the test run itself ignores it."""
+    line = [sys.executable, "-P", "-m", "acmd", "status", "--config", str(node.config), "--watch", *options]
+    return ["env", "--default-signal=INT", *line]
 
 
 def again(node: Node) -> None:
@@ -62,7 +63,10 @@ def test_piped(node: Node, tmp_path: Path) -> None:
         wait(lambda: rows()[-1].get("role") == "active", 20, "it is active")
     finally:
         watch.send_signal(signal.SIGINT)
-        _, said = watch.communicate(timeout=15)
+        try:
+            _, said = watch.communicate(timeout=15)
+        finally:
+            watch.kill()
     assert b"Traceback" not in said
     assert {row.get("role", "error") for row in rows()} <= {
         "active",
