@@ -89,4 +89,4 @@ def files(host: Host) -> set[str]:
     return set(host.exec(script, timeout_s=60).stdout.splitlines())
 
 
-__all__ = ["Bed", "Packaged", "bare", "dpkg", "files", "package", "put"]
+__all__ = ["Bed", "Packaged", "bare", "cached_deb", "dpkg", "files", "package", "put"]

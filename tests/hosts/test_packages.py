@@ -12,7 +12,7 @@ from acmd.core.timing import PROFILES
 from tests.hosts.cluster import Cluster, main_pid, prop, renew
 from tests.hosts.host import Host
 from tests.hosts.image import Template
-from tests.hosts.packaged import Bed, Packaged, bare, dpkg, files, package, put
+from tests.hosts.packaged import Bed, Packaged, bare, cached_deb, dpkg, files, package, put
 from tests.hosts.renewals import Renewals
 from tests.hosts.witness import NS_PER_S, wait_for
 
@@ -24,7 +24,7 @@ RELEASED_NS = 3 * NS_PER_S  # without a release the peer waits for 5.5 s
 @pytest.fixture(scope="module")
 def debs() -> dict[str, Path]:
     """Two versions of the package."""
-    return {version: package("deb", version) for version in (OLD, NEW)}
+    return {OLD: cached_deb(), NEW: package("deb", NEW)}
 
 
 @pytest.fixture(scope="module")

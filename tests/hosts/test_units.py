@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -105,6 +106,25 @@ def _program(host: Host) -> str:
     group = "/sys/fs/cgroup/acmd.slice/acmd-services.service/active/witness/cgroup.procs"
     pids = host.exec(["cat", group], check=False).stdout.split()
     return next((pid for pid in pids if "/opt/stamper.py" in _command(host, int(pid)).split("\0")[1:2]), "")
+
+
+def test_rsyslog_that_is_stuck(solo: Host) -> None:
+    """It takes no line of a flood: the daemon goes on, and the next one adopts the same epoch."""
+    epoch = _epoch(solo)
+    solo.exec("systemctl kill -s STOP --kill-who=main rsyslog")
+    try:
+        solo.exec("seq 5000 | timeout 20 logger -p local2.info", timeout_s=60)
+        solo.exec(["systemctl", "restart", "acmd"], timeout_s=START_LIMIT_S)
+        wait_for(lambda: _epoch(solo), START_LIMIT_S, "active again")
+        assert _epoch(solo) == epoch
+    finally:
+        solo.exec("systemctl kill -s CONT --kill-who=main rsyslog")
+
+
+def _epoch(host: Host) -> int:
+    """The epoch that it is active in by its own word; 0 when it is not."""
+    status = json.loads(host.exec([ACMD, "status", "--json"], check=False).stdout or "{}")
+    return int(status["epoch"]) if status.get("role") == "active" else 0
 
 
 def test_no_mount_namespace(solo: Host) -> None:
