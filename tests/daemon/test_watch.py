@@ -68,13 +68,7 @@ def test_piped(node: Node, tmp_path: Path) -> None:
         finally:
             watch.kill()
     assert b"Traceback" not in said
-    assert {row.get("role", "error") for row in rows()} <= {
-        "active",
-        "not-running",
-        "starting",
-        "passive",
-        "error",
-    }
+    assert all("role" in row or "error" in row for row in rows())
 
 
 def test_in_a_terminal(node: Node) -> None:
