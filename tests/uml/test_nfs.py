@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.hosts.cluster import TAKEOVER_S
+from tests.hosts.cluster import ACMD, TAKEOVER_S
 from tests.hosts.witness import NS_PER_S, wait_for
 from tests.uml.bed import UmlBed
 from tests.uml.cluster import NfsCluster, guest
@@ -125,3 +125,45 @@ def test_clocks(cluster: NfsCluster) -> None:
     assert now is not None
     assert now.first_ns == run.first_ns
     cluster.assert_alone()
+
+
+BAD_MOUNTS = """
+mkdir -p /mnt/lease /mnt/data
+mount -t nfs -o vers=4.2,nosharecache,soft,nocto store:/export/acm /mnt/lease
+mount -t nfs -o vers=3,nosharecache,soft,nolock store:/export/shared /mnt/data
+mkdir -p /mnt/data/mysql
+"""
+BAD_CONFIG = """
+[cluster]
+name = "bad"
+directory = "/mnt/lease/acmd"
+[[service]]
+name = "db"
+kind = "command"
+command = ["/bin/sleep", "1"]
+data_directories = ["/mnt/data/mysql"]
+"""
+
+
+def test_mount_options_are_judged(cluster: NfsCluster) -> None:
+    """`acmd check` calls bad options of real mounts what they are, and leaves the cluster's own in peace."""
+    _, peer = cluster.whole()
+    peer.push("/etc/acmd/bad.toml", BAD_CONFIG)
+    try:
+        peer.exec(f"set -e; {BAD_MOUNTS}", timeout_s=60)
+        said = peer.exec(
+            [ACMD, "--config", "/etc/acmd/bad.toml", "check", "--group", "storage"], timeout_s=60, check=False
+        ).stdout
+    finally:
+        peer.exec("umount -l /mnt/lease /mnt/data", check=False)
+    for wanted in (
+        "KO   /mnt/lease is mounted nocto",
+        "KO   /mnt/lease is mounted without noac",
+        "KO   /mnt/data (db) is mounted soft",
+        "KO   /mnt/data (db) is mounted nolock",
+        "WARN /mnt/data (db) is NFSv3",
+        "WARN whether store exports it sync cannot be seen from here",
+    ):
+        assert wanted in said, said
+    own = peer.exec([ACMD, "check", "--group", "storage"], timeout_s=60, check=False).stdout
+    assert "/shared/acm is mounted as the lease wants it" in own, own
