@@ -6,6 +6,7 @@ from functools import partial
 
 from tests.campaign.fault import Fault, Scene
 from tests.campaign.place_uml import UmlPlace, guest
+from tests.uml.cluster import BROKEN, NO_GUARD
 
 DAY_S = 86_400
 SLEW_PPM = 83_333  # the most that chrony does by default
@@ -108,15 +109,11 @@ def heal_after_takeover(scene: Scene) -> None:
 
 # ---------------------------------------------------------------- softdog
 
-BROKEN = "/run/systemd/system/acmd-guard.service.d"  # gone with the next boot
-NO_GUARD = "[Service]\\nExecStart=\\nExecStart=/bin/sleep 1000\\n"
-
 
 def no_guard(words: str, scene: Scene) -> None:
     """The guard is killed while armed, and what starts in its place does nothing: only softdog is left."""
     scene.shell(
-        f"mkdir -p {BROKEN}; printf '{NO_GUARD}' > {BROKEN}/broken.conf;"
-        f" systemctl daemon-reload; {words} systemctl kill -s KILL --kill-who=main acmd-guard",
+        f"{NO_GUARD}{words} systemctl kill -s KILL --kill-who=main acmd-guard",
         timeout_s=60.0,
     )
 

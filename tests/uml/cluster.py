@@ -25,6 +25,14 @@ command = ["/usr/bin/python3", "/repo/tests/uml/inside/writer.py", "/shared/bloc
 stop_timeout_s = {stop_timeout_s}
 """
 
+BROKEN = "/run/systemd/system/acmd-guard.service.d"
+# What a guard is started as from now on does nothing; the next boot knows nothing of that.
+NO_GUARD = (
+    f"mkdir -p {BROKEN}; cd {BROKEN}; "
+    "printf '[Service]\\nExecStart=\\nExecStart=/bin/sleep 1000\\n' > a.conf; "
+    "systemctl daemon-reload; "
+)
+
 
 @dataclass(slots=True)
 class NfsCluster(Cluster):
