@@ -93,6 +93,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few rounds; never into docs/performance")
     parser.add_argument("--out", type=Path, help="default: docs/performance; with --quick bench/out/quick")
     args = parser.parse_args()
+    # A shell's background jobs ignore ^C, and would hand that down to the parts that are ended by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if args.list:
         for part in PARTS:
             print(f"{part.name:15} at most {part.limit_s:g} s, quick {part.quick_limit_s:g} s: {part.what}")

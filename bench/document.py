@@ -59,6 +59,7 @@ FIGURES = (
         "acmd active",
     ),
     Figure("memory (PSS) of its guard", "memory", "PSS of the guard", "acmd active"),
+    Figure("`acmd status` in a pipe, beside a daemon", "start", "acmd status beside a daemon", "acmd warm"),
 )
 
 

@@ -53,9 +53,9 @@ heartbeat would allow. *False demotions*: the active node gave up, though nothin
 at the renew deadline the node gives up."""
 
 LIMIT_TEXT = """**The limit**: as long as no operation that is passed on to the server takes longer than this,
-nothing is given up: {limits}. A renewal is ten of them, one after the other, and counts from
-its beginning; the next one begins when it has ended, or a heartbeat after it began. So twenty
-of them must fit into the renew deadline, and what is left is for jitter. Beyond the limit
+nothing is given up: {limits}. A renewal is a dozen of them, one after the other, and counts
+from its beginning; the next one begins when it has ended, or a heartbeat after it began. So two
+dozen must fit into the renew deadline, and what is left is for jitter. Beyond the limit
 renewals are missed first. A node gives up only when none succeeded within the renew deadline,
 in order, and another one takes over after the usual wait. For slower storage there is the
 profile `patient`."""

@@ -26,7 +26,8 @@ def base_of(series: list[dict[str, Any]], what: str) -> dict[str, Any] | None:
 def ratio(series: list[dict[str, Any]], one: dict[str, Any]) -> str:
     """Its median in acmd's, "" where there is none to compare with."""
     base = base_of(series, one["what"])
-    if base is None or not base["median"]:
+    beside = any(other["what"] == one["what"] and not other["subject"].startswith(OURS) for other in series)
+    if base is None or not base["median"] or not beside:
         return ""
     return f"× {number(one['median'] / base['median'])}"
 
