@@ -59,6 +59,12 @@ FIGURES = (
         "acmd active",
     ),
     Figure("memory (PSS) of its guard", "memory", "PSS of the guard", "acmd active"),
+    Figure(
+        "processor time of all of acmd's processes on the active node, in an hour",
+        "rest",
+        "processor, active",
+        "acmd, profile `standard`",
+    ),
     Figure("`acmd status` in a pipe, beside a daemon", "start", "acmd status beside a daemon", "acmd warm"),
 )
 

@@ -14,7 +14,7 @@ from acmd.cli.demo import machine
 from acmd.core.timing import NS_PER_S
 from bench.bed import invent_history
 from bench.crowd import Crowd, Slow, crowd, is_service, pss_mb
-from bench.program import options
+from bench.program import CUT_SHORT, options
 from bench.results import Report, Series, say
 from bench.watching import Watched, watch
 
@@ -104,13 +104,16 @@ def main() -> int:
         (more_clusters, (1, 3) if args.quick else (1, 5, 10, 20)),
         (more_epochs, (1, 100) if args.quick else (1, 100, 1000, 10_000)),
     )
-    for step, counts in steps:
-        for count in counts:
-            say(f"{step.__name__}: {count}")
-            try:
-                step(report, profile, count, for_s)
-            except Slow as slow:
-                report.skip(f"{step.__name__.replace('_', ' ')}, {count}", str(slow).partition("\n")[0])
+    for step, count in [(step, count) for step, counts in steps for count in counts]:
+        what = f"{step.__name__.replace('_', ' ')}, {count:,}"
+        say(what)
+        try:
+            step(report, profile, count, for_s)
+        except Slow as slow:
+            report.skip(what, str(slow).partition("\n")[0])
+        except KeyboardInterrupt:
+            report.skip(f"{what}, and what came after it", CUT_SHORT)
+            break
     return report.write(args.out)
 
 

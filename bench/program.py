@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "bench/out"
 PUBLISHED = ROOT / "docs/performance"
 
+CUT_SHORT = "the run was cut short"
+
 KEPT, MISSED, CANNOT = 0, 1, 2
 """Exit codes: measured and every promise kept; measured, one missed; cannot be measured here."""
 

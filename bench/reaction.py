@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from bench.peers import PEERS
 from bench.peers.image import build, versions
 from bench.peers.peer import Peer, PeerError
-from bench.program import add_lock, cannot, held, options
+from bench.program import CUT_SHORT, add_lock, cannot, held, options
 from bench.results import Report, Series, say
 from tests.hosts.bed import Bed, missing_needs
 from tests.hosts.cluster import Cluster
@@ -111,6 +111,7 @@ def main() -> int:
     """Measure, print, write. 1 when the goal is missed."""
     parser = options(__doc__)
     parser.add_argument("--rounds", type=int, help="kills beside acmd (default: 50)")
+    parser.add_argument("--alone", action="store_true", help="acmd alone")
     add_lock(parser)
     args = parser.parse_args()
     if lack := missing_needs():
@@ -120,6 +121,8 @@ def main() -> int:
     with held(args.lock):
         found = of_acmd(args.rounds or (5 if args.quick else 50))
     report.add(Series(what, "acmd", "ms", found, most_median=GOAL_MEDIAN_MS))
+    if args.alone:
+        return report.write(args.out)
     template = build()
     known = versions(template)
     for name, interval_s, rounds in (("pacemaker", 10.0, 8), ("acm", 60.0, 4)):
@@ -130,6 +133,9 @@ def main() -> int:
                 found = of_peer(kind, template, interval_s, 2 if args.quick else rounds)
         except (PeerError, HostError) as error:
             report.skip(kind.title, str(error).partition("\n")[0])
+        except KeyboardInterrupt:
+            report.skip(kind.title, CUT_SHORT)
+            break
         else:
             report.add(Series(what, kind.title, "ms", found))
         for package in kind.packages:

@@ -18,7 +18,7 @@ from bench.counters import Group, no_perf, system_calls
 from bench.peers import PEERS
 from bench.peers.image import build, versions
 from bench.peers.peer import Peer, PeerError
-from bench.program import add_lock, cannot, held, options
+from bench.program import CUT_SHORT, add_lock, cannot, held, options
 from bench.results import Report, Series, say
 from tests.hosts.bed import Bed, missing_needs
 from tests.hosts.host import Host
@@ -147,6 +147,9 @@ def main() -> int:
                 found |= measure(kind, template, rounds, window_s, 0.0 if no_calls else CALLS_S)
         except (PeerError, HostError) as error:
             report.skip(kind.title, str(error).partition("\n")[0])
+        except KeyboardInterrupt:
+            report.skip(f"{kind.title}, and what came after it", CUT_SHORT)
+            break
         for package in kind.packages:
             report.version(package, known[package])
     if no_calls:

@@ -168,7 +168,7 @@ def machine() -> dict[str, Any]:
     return {
         "cpus": os.cpu_count(),
         "machine": platform.machine(),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],  # the number; builds have names of their own
         "python": platform.python_version(),
     }
 
