@@ -122,5 +122,6 @@ class Host(Machine):
         self.heal_link()
         self.shared.heal()
         self.disk.wipe()
+        self.auto_boot = True
         self.boot()
         self.remember()
