@@ -16,7 +16,7 @@ from tests.hosts.bed import Bed
 from tests.hosts.host import Host
 from tests.hosts.image import Template
 from tests.hosts.packaged import bare, put
-from tests.hosts.site import Site
+from tests.hosts.site import DATABASE, Site
 from tests.hosts.situations import OTHER, ROUNDS, Round, Situation
 
 LIMIT_S = 20.0
@@ -145,3 +145,30 @@ def test_only_a_person_says_that_acm_is_not_needed(site: Site) -> None:
     assert "is it so that" in said
     assert host.read("/etc/cron.d/acm") == f"#acmd-check# {line}\n"
     host.exec(["rm", "/etc/cron.d/acm"])
+
+
+def plain(text: str) -> set[str]:
+    """The lines without what changes from one look to the next."""
+    return {re.sub(r"[0-9.]+", "#", line) for line in text.splitlines()}
+
+
+def test_acmctl_says_the_same(site: Site) -> None:
+    """`-s` in the words of `acmd check`; `-i` has ACM's points, and the address that was published."""
+    active, passive = site.bed["alpha"], site.bed["beta"]
+    for host in (active, passive):
+        assert plain(host.exec(["acmctl", "-s"], check=False).stdout) == plain(
+            host.exec(["acmd", "check"], check=False).stdout
+        )
+    shown = {host.name: host.exec(["acmctl", "-i"], check=False).stdout for host in (active, passive)}
+    points = {
+        name: {key: value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+        for name, text in shown.items()
+    }
+    assert points["alpha"]["Active node"] == "alpha (me)"
+    assert points["beta"]["Active node"] == "alpha"
+    assert [points[name]["Status of this node"] for name in ("alpha", "beta")] == ["active", "passive"]
+    for name in ("alpha", "beta"):
+        assert points[name]["Database host"] == f"{active.address} ({DATABASE})"
+        assert points[name]["Disabled globally"] == points[name]["Disabled on this node"] == "no"
+        assert points[name]["  APACHE"] == points[name]["  ORCHESTRATOR"] == "running"
+    assert [points[name]["  MYSQL"] for name in ("alpha", "beta")] == ["running", "stopped"]
