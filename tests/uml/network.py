@@ -37,7 +37,7 @@ class TapNetwork(Network):
         """Make a host's two cards; they outlive its power cycles."""
         for tap, bridge in ((host, "br0"), (f"m-{host}", "br1")):
             run(["ip", "-n", self.switch, "tuntap", "add", "dev", tap, "mode", "tap", "user", "root"])
-            run(["ip", "-n", self.switch, "link", "set", tap, "master", bridge, "up"])
+            run(["ip", "-n", self.switch, "link", "set", "dev", tap, "master", bridge, "up"])
 
     def power(self, host: str, on: bool) -> None:
         """Nothing: a killed guest sends no FIN, and has no card that could answer."""
