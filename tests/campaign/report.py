@@ -30,6 +30,9 @@ fence agent. Apart from the documented limits below, the longest overlap of two 
 of their epoch (looked for on NFS); after {unchecked} faults the rows could not be looked for, since
 the cluster was not whole.
 
+`acmd status` was asked {asked} times on both hosts while faults lasted, and after each of these faults status,
+history and check were compared with what the witness saw: {console} answers were wrong.
+
 *Interruption* is the longest time without an acknowledged row that a client of the database saw, which
 writes all the time: with the database's own stop, start and recovery, and with what cut off the client.
 *Reset* is how often a host was reset or lost its power. *Not whole* is how often the cluster was not whole
@@ -151,6 +154,8 @@ def _entry(key: tuple[str, ...], outcomes: list[dict[str, Any]]) -> dict[str, An
         "overlap_ns": max(each["overlap_ns"] for each in outcomes),
         "lost_rows": sum(len(each["lost"]) for each in outcomes),
         "late_writes": sum(len(each["late"]) for each in outcomes),
+        "asked": sum(each.get("asked", 0) for each in outcomes),
+        "console": sum(len(each.get("console", ())) for each in outcomes),
         "interruption": _median_and_worst([each["interruption_s"] for each in outcomes]),
         "resets": sum(bool(each["resets"]) for each in outcomes),
         "failovers": sum(each["failover"] for each in outcomes),
@@ -171,6 +176,8 @@ def page(found: dict[str, Any]) -> str:
         overlap_ns=max((entry["overlap_ns"] for entry in promised), default=0),
         lost=sum(entry["lost_rows"] for entry in promised),
         late=sum(entry["late_writes"] for entry in promised),
+        asked=sum(entry["asked"] for entry in found["entries"]),
+        console=sum(entry["console"] for entry in found["entries"]),
         load_words="not recorded" if found["load"] is None else f"{found['load']} (median)",
         remarks="".join(f"\n{remark}\n" for remark in found.get("remarks", ())),
     )

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.campaign.catalogue import LONGER, Choice
+from tests.campaign.console import Console, afterwards
 from tests.campaign.fault import Scene
 from tests.campaign.place import Place
 from tests.hosts.inside import HostError
@@ -52,6 +53,8 @@ class Outcome:
     acted_after_thaw_s: float | None = None
     lost: list[int] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
+    asked: int = 0
+    console: list[str] = field(default_factory=list)
     two_servers: int = 0
     interruption_s: float = 0.0
     takeover_s: float | None = None
@@ -134,23 +137,42 @@ class Runner:
         place.fenced.clear()
         place.twice = 0
         place.touch_layers()
-        scene.injected_ns = time.monotonic_ns()
-        fault.inject(scene)
-        scene.sleep(choice.hold_s)
-        fault.heal(scene)
-        healed = time.monotonic()
-        # What the fault brought about shows by R at the latest: whole before that would be said too early.
-        shows_s = SHOWS_S * LONGER[place.profile] - (time.monotonic_ns() - scene.injected_ns) / NS_PER_S
-        scene.sleep(max(0.0, shows_s))
-        outcome.lacking = self.until_whole(place, outcome.waited)
-        outcome.whole, outcome.whole_s = not outcome.lacking, round(time.monotonic() - healed, 2)
+        with Console(
+            place, {host.name for host in place.hosts} if choice.side == "both" else {target.name}
+        ) as console:
+            healed = self.break_and_heal(scene, choice)
+            outcome.lacking = self.until_whole(place, outcome.waited)
+            outcome.whole, outcome.whole_s = not outcome.lacking, round(time.monotonic() - healed, 2)
         self.judge(scene, outcome)
+        outcome.asked, outcome.console = console.asked, console.wrong
         if outcome.whole:
+            outcome.console += self.console_afterwards(place, fault.limit)
             outcome.failover = place.active().name != active.name
             outcome.resets = [host.name for host in place.hosts if host.boot_id() != boots[host.name]]
         self.write(place, outcome)
         self.sampled(place)
         return outcome
+
+    def break_and_heal(self, scene: Scene, choice: Choice) -> float:
+        """The fault for as long as it lasts; when it ended, by time.monotonic."""
+        scene.injected_ns = time.monotonic_ns()
+        choice.fault.inject(scene)
+        scene.sleep(choice.hold_s)
+        choice.fault.heal(scene)
+        healed = time.monotonic()
+        # What the fault brought about shows by R at the latest: whole before that would be said too early.
+        shows_s = SHOWS_S * LONGER[scene.place.profile] - (time.monotonic_ns() - scene.injected_ns) / NS_PER_S
+        scene.sleep(max(0.0, shows_s))
+        return healed
+
+    def console_afterwards(self, place: Place, limit: str) -> list[str]:
+        """What status, history and check got wrong; a directory that was rolled back has another history."""
+        if limit:
+            return []
+        try:
+            return afterwards(place)
+        except (HostError, ValueError) as problem:
+            return [str(problem)[:200]]
 
     def until_whole(self, place: Place, waited: dict[str, float] | None = None) -> str:
         """Wait for the cluster to be whole; what was lacking at the end of the time, "" when it is.
@@ -214,6 +236,7 @@ class Runner:
             + (f", waited for {outcome.waited}" if outcome.whole_s > SLOW_S else "")
             + (f", LIMIT overlap {outcome.overlap_ns / NS_PER_S:.3f} s" if outcome.limit else "")
             + (f"  *** {wrong}" if wrong else "")
+            + (f"  ??? {outcome.console}" if outcome.console else "")
         )
         if wrong:
             kept = self.results.parent / "evidence" / f"{self.results.stem}-{outcome.number}"
