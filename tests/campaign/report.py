@@ -30,8 +30,8 @@ fence agent. Apart from the documented limits below, the longest overlap of two 
 of their epoch (looked for on NFS); after {unchecked} faults the rows could not be looked for, since
 the cluster was not whole.
 
-`acmd status` was asked {asked} times on both hosts while faults lasted, and after each of these faults status,
-history and check were compared with what the witness saw: {console} answers were wrong.
+`acmd status` was asked {asked} times on both hosts while faults lasted, and after each of these faults
+status, history and check were compared with what the witness saw: {console} answers were wrong.
 
 *Interruption* is the longest time without an acknowledged row that a client of the database saw, which
 writes all the time: with the database's own stop, start and recovery, and with what cut off the client.
