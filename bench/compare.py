@@ -3,9 +3,9 @@
     python bench/compare.py [--peers acmd,keepalived,...] [--faults power,...] [--rounds N] [--out DIR]
 
 Every peer runs on fresh hosts with a real systemd (tests/hosts), has the same service, and is judged by that
-service's own stamps. Each round is kept at once in DIR/compare/PEER.json: a run that was cut short goes on
-where it was, `--anew` begins again. Peers may be measured by several of these programs at a time. `--report`
-only writes the table, the JSON file and the page of what is there.
+service's own stamps. Each round is kept at once in DIR/compare/PEER.json: with `--continue` a run that was
+cut short goes on where it was. Peers may be measured by several of these programs at a time. `--report` only
+writes the table, the JSON file and the page of what is there.
 """
 
 from __future__ import annotations
@@ -170,7 +170,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--faults", default=",".join(FAULTS), help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=0, help="of each fault (default: by how long it takes)")
     parser.add_argument("--json-dir", type=Path, dest="out", metavar="DIR", help="the same as --out")
-    parser.add_argument("--anew", action="store_true", help="forget the rounds of these peers")
+    parser.add_argument(
+        "--continue", action="store_true", dest="go_on", help="keep the rounds that are there"
+    )
     parser.add_argument("--report", action="store_true", help="measure nothing")
     parser.add_argument("--no-report", action="store_true", help="only measure")
     parser.add_argument("--lane", action="store_true", help=argparse.SUPPRESS)
@@ -189,7 +191,7 @@ def main() -> int:
         return program.cannot(lack)
     if not args.report:
         template = build()
-        if args.anew and not args.lane:
+        if not args.go_on and not args.lane:
             for kind in peers:
                 Rounds(args.out, kind).path.unlink(missing_ok=True)
         if not args.lane and len(lanes(peers)) > 1:
