@@ -20,7 +20,9 @@ class Pacemaker(Peer):
     units = ("corosync.service", "pacemaker.service")
     limit_s = 25.0
     remark = (
-        "all processes of corosync and pacemaker are killed or stopped; systemd restarts them after a kill"
+        "all processes of corosync and pacemaker are killed or stopped; systemd restarts them after a kill. "
+        "2 s of each planned move are pacemaker's pause until it looks again at a unit that stops; agents of "
+        "other kinds have none"
     )
     lane = "pacemaker"
     whole_s = 90.0
