@@ -77,6 +77,27 @@ def test_what_a_unit_can_be(units: Units, ask: Callable[..., UnitJobs], path: st
     assert jobs.fault == ""
 
 
+def test_calm_it_asks_once_in_a_while(units: Units, ask: Callable[..., UnitJobs]) -> None:
+    """A unit that is not loaded: each question makes PID 1 speak. Calm, that does not lead to the next one; a
+    start is seen all the same, and after `forget` it is asked at once.
+    """
+    unit = units.add("j-calm", SLEEP)
+    jobs = ask((unit,), (PRIVATE,))
+    assert told(jobs, False), jobs.fault
+    jobs.calm = True
+    before = jobs._serial
+    assert not told(jobs, True, limit_s=2.0)
+    assert 1 <= jobs._serial - before <= 4
+    systemctl("start", unit)
+    assert told(jobs, True, limit_s=1.5)
+    systemctl("stop", unit)
+    assert told(jobs, False)
+    before = jobs._serial
+    jobs.forget()
+    assert jobs.pending()
+    assert jobs._serial == before + 1
+
+
 def test_stop_takes_the_place_of_a_start(units: Units, ask: Callable[..., UnitJobs]) -> None:
     """At K each unit gets a stop job: a queued start and systemd's own restart are over."""
     slow = units.add("j-slow", f"Type=notify\n{SLEEP}")

@@ -17,6 +17,9 @@ from typing import Any
 PRIVATE, SYSTEM_BUS = "/run/systemd/private", "/run/dbus/system_bus_socket"
 LIMIT_NS = 1_000_000_000  # a question without an answer by then: the connection is made anew
 FRESH_NS = 40_000_000  # a younger answer is not asked for again
+# The same while nothing is armed and all is gone. Asking about a unit that is not loaded makes PID 1 load it,
+# and say so to everybody on its socket, which would wake the guard to ask again, and again.
+CALM_NS = 900_000_000
 STOP_PAUSE_NS = 200_000_000
 LONGEST = 1 << 20
 NO_REPLY = 1
@@ -30,6 +33,7 @@ class UnitJobs:
     def __init__(self, units: tuple[str, ...], sockets: tuple[str, ...] = (PRIVATE, SYSTEM_BUS)) -> None:
         self.units = units
         self.fault = ""
+        self.calm = False  # nothing is armed, and all was seen gone
         self.handle = -1
         self._sockets = sockets
         self._poll: select.epoll | None = None
@@ -58,7 +62,8 @@ class UnitJobs:
         if self._asked is not None and now_ns - self._asked[1] > LIMIT_NS:
             self._hang_up("PID 1 does not answer")
         answer = self._answer
-        if self._asked is None and (answer is None or now_ns - answer[0] > FRESH_NS):
+        fresh_ns = CALM_NS if self.calm and answer is not None and not answer[1] else FRESH_NS
+        if self._asked is None and (answer is None or now_ns - answer[0] > fresh_ns):
             self._ask(now_ns)
         return answer is None or answer[1] or now_ns - answer[0] > 3 * LIMIT_NS
 

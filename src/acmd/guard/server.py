@@ -101,6 +101,7 @@ class Server:
         Only a sight from after that proves something.
         """
         switch, wait_ns = self.switch, self._beat_ns
+        self._ladder.jobs.calm = switch.epoch is None and switch.clean
         for _ in range(3):
             sight = Sight(*self._ladder.look()) if look or switch.gate != OPEN else UNKNOWN
             if self._places.fault:
