@@ -112,6 +112,22 @@ def test_json_has_the_promised_keys(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert document[part].keys() >= keys
 
 
+@pytest.mark.parametrize(
+    "answer", [{"error": "the daemon is starting", "remedy": "ask again in a moment"}, b"not JSON\n"]
+)
+def test_json_also_when_there_is_no_status(
+    answer: dict[str, Any] | bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A daemon that cannot say yet, or talks nonsense: error and remedy as JSON, and on standard error."""
+    configuration(tmp_path)
+    with daemon(tmp_path, answer):
+        code, out, err = status(tmp_path, capsys, "--json")
+    assert code != 0
+    found = json.loads(out)
+    assert set(found) == {"error", "remedy"}
+    assert found["error"] in err
+
+
 def test_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--schema` prints what `--json` keeps to, with a daemon and without one."""
     configuration(tmp_path)

@@ -34,7 +34,12 @@ def run(args: argparse.Namespace) -> int:
         return OK
     place = glance(args.config)
     if not args.watch:
-        snapshot = look(place)
+        try:
+            snapshot = look(place)
+        except AcmdError as error:
+            if args.json:  # whoever reads it finds JSON there, whatever happens
+                print(_as_json(error))
+            raise
         if args.json:
             print(json.dumps(document(snapshot), indent=2))
         elif sys.stdout.isatty():
@@ -68,12 +73,16 @@ def plain(snapshot: dict[str, Any]) -> str:
     return "\n".join(lines(snapshot))
 
 
+def _as_json(error: AcmdError) -> str:
+    return json.dumps({"error": error.what, "remedy": error.remedy})
+
+
 def _watch_plainly(place: Glance, *, as_json: bool) -> int:
     while True:
         try:
             snapshot = look(place)
         except AcmdError as error:  # it may be back at the next look
-            print(json.dumps({"error": error.what, "remedy": error.remedy}) if as_json else error, flush=True)
+            print(_as_json(error) if as_json else error, flush=True)
         else:
             print(json.dumps(document(snapshot)) if as_json else f"{plain(snapshot)}\n", flush=True)
         time.sleep(WATCH_EVERY_S)
