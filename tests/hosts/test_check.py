@@ -8,6 +8,7 @@ from typing import Any
 from tests.hosts.bed import Bed
 from tests.hosts.cluster import ACMD, Cluster
 from tests.hosts.host import Host
+from tests.hosts.witness import wait_for
 
 CRON = "/etc/cron.d/acm"
 
@@ -29,7 +30,8 @@ def test_what_is_broken_is_named(pair: Bed) -> None:
     cluster = Cluster(pair)
     active, passive = cluster.start()
     cluster.wait_active(active)
-    assert found(active, "cluster")["nodes"] == [f"OK {passive.name} is heard and fit"]
+    heard = [f"OK {passive.name} is heard and fit"]
+    wait_for(lambda: found(active, "cluster")["nodes"] == heard, 30, f"{passive.name} is heard")
     assert found(active, "acm")["acm-cron"] == ["OK no crontab starts ACM"]
     active.exec(["sh", "-c", f"echo '* * * * * root /opt/aspera/acm/bin/acm4orchestrator' > {CRON}"])
     assert found(active, "acm")["acm-cron"] == [f"KO {CRON}, line 1 still starts ACM each minute"]
