@@ -193,7 +193,7 @@ def test_tables_that_are_not_innodb(server: Source) -> None:
         Level.KO,
         "table shop.old is MyISAM, not InnoDB: a power loss can break it",
     )
-    _sql(socket, found.remedy)
+    _sql(socket, found.remedy.removeprefix("in MySQL: "))
     with pymysql.connect(
         unix_socket=server.socket, user=server.user, password=server.password.encode()
     ) as connection:

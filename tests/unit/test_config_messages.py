@@ -416,6 +416,22 @@ CASES = {
         'acmd.toml:2: fencing.policy = "required": there is no fence agent that could be asked; '
         'set fencing.agent = ["/path/to/program"], or fencing.policy = "off"',
     ),
+    "one plug for every node": (
+        '[fencing]\nagent = ["/usr/sbin/fence_apc"]\nparameters = { ip = "192.0.2.9", plug = "7" }\n',
+        'acmd.toml:3: fencing.parameters.plug = "7": would be the same for every node: the agent would '
+        'confirm that one host is off after it switched off another; write "NODE:plug" for each node',
+    ),
+    "one board for every node": (
+        '[fencing]\nagent = ["/usr/sbin/fence_ipmilan"]\nparameters = { ip = "192.0.2.9" }\n',
+        'acmd.toml:3: fencing.parameters.ip = "192.0.2.9": would be the same for every node: the agent would '
+        'confirm that one host is off after it switched off another; write "NODE:ip" for each node',
+    ),
+    "a fence agent with arguments": (
+        '[fencing]\nagent = ["/usr/sbin/fence_apc", "--ip=192.0.2.9"]\n',
+        'acmd.toml:2: fencing.agent = ["/usr/sbin/fence_apc", "--ip=192.0.2.9"]: /usr/sbin/fence_apc would '
+        "not be told whom to fence: with an argument, agents of the package fence-agents read no standard input; "
+        "write the arguments as fencing.parameters, in their long form without dashes",
+    ),
     "fencing too early": (
         "[fencing]\nsuspect_after_s = 5\n",
         "acmd.toml:2: fencing.suspect_after_s = 5: 5 s is less than timing.renew_deadline_s, 6 s: a "

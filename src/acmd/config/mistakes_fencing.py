@@ -8,6 +8,17 @@ from typing import Any
 from acmd.config.mistakes_services import parameter_mistakes
 from acmd.config.presets import Mistake
 
+# One board a host, which knows no plug: who has its address has the host.
+BOARDS = {
+    "fence_ipmilan",
+    "fence_idrac",
+    "fence_ilo3",
+    "fence_ilo4",
+    "fence_ilo5",
+    "fence_imm",
+    "fence_redfish",
+}
+
 
 def fencing_mistakes(tree: Mapping[str, Any]) -> Iterator[Mistake]:
     """All of the section `fencing` of an effective tree."""
@@ -39,3 +50,14 @@ def _fence_agent(fencing: Mapping[str, Any]) -> Iterator[Mistake]:
             "write the arguments as fencing.parameters, in their long form without dashes",
         )
     yield from parameter_mistakes(("fencing",), fencing)
+    whose = {"plug", "port"}
+    if agent and agent[0].rpartition("/")[2] in BOARDS:
+        whose |= {"ip", "ipaddr"}
+    for table in ("parameters", "parameter_files"):
+        for name in sorted(whose & set(fencing[table])):
+            yield (
+                ("fencing", table, name),
+                "would be the same for every node: the agent would confirm that one host is off after it "
+                "switched off another",
+                f'write "NODE:{name}" for each node',
+            )
