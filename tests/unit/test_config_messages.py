@@ -429,8 +429,8 @@ CASES = {
     "a fence agent with arguments": (
         '[fencing]\nagent = ["/usr/sbin/fence_apc", "--ip=192.0.2.9"]\n',
         'acmd.toml:2: fencing.agent = ["/usr/sbin/fence_apc", "--ip=192.0.2.9"]: /usr/sbin/fence_apc would '
-        "not be told whom to fence: with an argument, agents of the package fence-agents read no standard input; "
-        "write the arguments as fencing.parameters, in their long form without dashes",
+        "not be told whom to fence: with an argument, agents of the package fence-agents read no standard "
+        "input; write the arguments as fencing.parameters, in their long form without dashes",
     ),
     "fencing too early": (
         "[fencing]\nsuspect_after_s = 5\n",
