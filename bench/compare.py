@@ -34,6 +34,8 @@ ROUNDS = {"power": 5, "partition": 2, "isolation": 3, "kill": 3, "stop": 3, "mov
 OURS = "quick"  # the lane that acmd is in
 SLOW_S = 100.0  # a peer that may take longer than this for one takeover gets few rounds
 SLOW_ROUNDS = {"power": 2, "partition": 1, "isolation": 1, "kill": 1, "stop": 1, "move": 1}
+TAKEN_OVER = {"power", "isolation"}  # somebody takes over, or the manager's words are kept
+WORDS = 200  # of its last lines on each host
 TRIES = 3  # how often a peer is put on fresh hosts because it did not become whole
 
 
@@ -49,6 +51,7 @@ class Rounds:
             "versions": {},
             "rounds": [],
             "failed": [],
+            "untaken": [],
         }
         if self.path.exists():
             self.told = json.loads(self.path.read_text())
@@ -67,7 +70,7 @@ class Rounds:
 
     def keep(self, key: str, value: Any) -> None:
         """Add it to a list, on the disk at once."""
-        self.told[key].append(value)
+        self.told.setdefault(key, []).append(value)
         self.write()
 
     def write(self) -> None:
@@ -115,6 +118,8 @@ def measure(kind: type[Peer], order: list[str], kept: Rounds, template: Template
                 while order:
                     doing = order[0]
                     found, mend = play(peer, order[0], len(kept.told["rounds"]))
+                    if order[0] in TAKEN_OVER and not found.took_over:
+                        kept.keep("untaken", {"fault": order[0], "at": found.at, "words": peer.words(WORDS)})
                     kept.keep("rounds", found.as_json())
                     say(kind, f"{found}")
                     del order[0]

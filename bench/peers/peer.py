@@ -102,16 +102,17 @@ class Peer(ABC):
     def moved(self, source: Host) -> None:  # noqa: B027
         """After a planned move: put the source back into the ranks."""
 
-    def words(self) -> str:
+    def words(self, lines: int = 15) -> str:
         """Its last words on each host, for an error."""
         chosen = [word for unit in self.units for word in ("-u", unit)]
         said = []
         for host in self.bed.hosts:
             try:
-                lines = host.exec(["journalctl", "-q", "-n", "15", "-o", "cat", *chosen], timeout_s=5).stdout
+                command = ["journalctl", "-q", "-n", f"{lines}", "-o", "short-precise", *chosen]
+                last = host.exec(command, timeout_s=5).stdout
             except HostError as error:
-                lines = str(error)
-            said.append(f"{host.name}:\n{lines}")
+                last = str(error)
+            said.append(f"{host.name}:\n{last}")
         return "\n".join(said)
 
     # ------------------------------------------------------------------ faults of the manager
