@@ -71,7 +71,7 @@ class Outcome:
     at: float = field(default_factory=time.time)
 
     def took_too_long(self) -> bool:
-        """Whether a takeover needs an explanation. One is allowed: one more W, after a claim that landed late."""
+        """Whether a takeover needs an explanation: one more W is allowed after a claim that landed late."""
         return self.failover and (self.takeover_s or 0.0) > LATE_S[self.profile]
 
     def violation(self) -> str:
