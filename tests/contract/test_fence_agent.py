@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ async def test_an_agent_of_cluster_labs(tmp_path: Path, action: str) -> None:
     """
     status, log = tmp_path / "status", Log()
     status.write_text("on")
-    given = {"status_file": str(status), "beta:type": "file", "gamma:type": "fail"}
+    given = {"status_file": str(status), "power_timeout": "1", "beta:type": "file", "gamma:type": "fail"}
     fence = CommandFenceAgent((DUMMY,), 30.0, log, given, action)
     assert await fence.fence("beta")
     assert status.read_text().strip() == {"off": "off", "reboot": "on"}[action]
@@ -112,3 +113,17 @@ async def test_an_agent_that_reads_nothing() -> None:
     """An agent that closes its standard input still confirms by its exit code."""
     fence, _ = agent(f"import os; os.close(0); os._exit({os.EX_OK})")
     assert await fence.fence("beta")
+
+
+async def test_an_agent_that_says_without_end() -> None:
+    """What an agent says is not kept but for its last words: 400 megabytes costs no memory."""
+    fence, log = agent(
+        "import sys\n"
+        "for _ in range(400): sys.stdout.write('x' * 1048576)\n"
+        "print(' the last word')\n"
+        "sys.exit(1)"
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert not await fence.fence("beta")
+    assert log[0]["says"].endswith("the last word")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB

@@ -15,6 +15,7 @@ import signal
 from collections.abc import Callable, Mapping
 
 OUTPUT_LIMIT = 400
+READ_LIMIT = 65536
 REAP_S = 1.0
 
 
@@ -62,16 +63,30 @@ class CommandFenceAgent:
             return False
         try:
             async with asyncio.timeout(self._limit_s):
-                output, _ = await process.communicate(self._order(host))
+                says = await _talk(process, self._order(host))
         except TimeoutError:
             self._log("fence-agent", level="error", host=host, problem=f"no end within {self._limit_s:g} s")
             return False
         finally:
             await _end(process)
         if process.returncode != 0:
-            says = output.decode(errors="replace").strip()[-OUTPUT_LIMIT:]
             self._log("fence-agent", level="error", host=host, exit=process.returncode, says=says)
         return process.returncode == 0
+
+
+async def _talk(process: asyncio.subprocess.Process, order: bytes) -> str:
+    """Give it its order, wait for its end; the last of what it said, however much that was."""
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("an agent without pipes")
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # one may end, or close it, unread
+        process.stdin.write(order)
+        await process.stdin.drain()
+    process.stdin.close()
+    last = b""
+    while piece := await process.stdout.read(READ_LIMIT):
+        last = (last + piece)[-READ_LIMIT:]
+    await process.wait()
+    return last.decode(errors="replace").strip()[-OUTPUT_LIMIT:]
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
