@@ -110,6 +110,27 @@ async def test_enable_refusals(clock: FakeClock) -> None:
 
 
 @virtual
+async def test_nobody_is_declared_dead_who_is_heard(clock: FakeClock) -> None:
+    """A detached holder that lives would run the services beside its successor; one built anew runs none."""
+    desk = Desk(clock)
+    state = desk.state()
+    state.seen = _seen(desk, LeaseState.DETACHED)
+    desk.show(state)
+    await desk.peer(role="detached")
+    assert await desk.refused("enable", all=True, holder_is_dead=True) == (
+        "b is not dead: its acmd is heard, and its services may run",
+        "`acmd enable --all` without --holder-is-dead: it goes on as the active node",
+    )
+    own = record(state=LeaseState.DETACHED, holder="a", machine_id=state.me.machine_id)
+    state.seen = state.seen._replace(record=own)
+    desk.show(state)
+    assert (await desk.refused("enable", all=True, holder_is_dead=True))[0].startswith("a is not dead")
+    state.seen = state.seen._replace(record=own._replace(machine_id="another"))
+    desk.show(state)
+    assert (await desk.ask("enable", all=True, holder_is_dead=True))["ok"]
+
+
+@virtual
 async def test_storage_that_takes_no_order(clock: FakeClock) -> None:
     """A stalled or full storage is answered with the fault, and with where to look afterwards."""
     desk = Desk(clock)

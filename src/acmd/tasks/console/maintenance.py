@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from acmd import status
 from acmd.core import orders
+from acmd.core.lease import Record
 from acmd.core.observation import Leave
-from acmd.core.state import Role
+from acmd.core.state import Role, State
 from acmd.errors import AcmdError
 from acmd.tasks.console.desk import Answer, Desk, Request, said, text
 
@@ -90,12 +91,34 @@ class Maintenance:
                     raise AcmdError(
                         "there is no detached lease whose holder could be dead", "see `acmd status`"
                     )
+                self._not_seen_alive(state, seen.record)
                 dead = seen.epoch
             await desk.board.post(lambda found: orders.enable_all(found, mark, dead))
             return {"ok": True, "all": True}
         node = text(request.get("node")) or state.me.node
         await desk.board.post(lambda found: orders.enable_node(found, node, mark))
         return {"ok": True, "node": node}
+
+    def _not_seen_alive(self, state: State, record: Record) -> None:
+        """A word that this node knows to be wrong is refused: the holder's services would run twice.
+
+        Passive under the holder's name is a host that was built anew, or has nothing left to run.
+        """
+        holder = record.holder
+        if holder == state.me.node:
+            alive = record.machine_id == state.me.machine_id
+        else:
+            heard = self.desk.board.heard.get(holder)
+            alive = (
+                heard is not None
+                and self.desk.silent_s(holder) is None
+                and heard.file.role != Role.PASSIVE.value
+            )
+        if alive:
+            raise AcmdError(
+                f"{holder} is not dead: its acmd is heard, and its services may run",
+                "`acmd enable --all` without --holder-is-dead: it goes on as the active node",
+            )
 
     async def detach(self, request: Request, who: str) -> Answer:
         """End this daemon and keep all services, once the cluster is disabled and its lease detached."""
