@@ -218,6 +218,13 @@ EVENTS: dict[str, Event] = {
         "So many requests came with a wrong token since this was said last, at most once a minute.",
         "who asks? `acmd status` needs no token",
     ),
+    "http-crowded": _minor(
+        "warning",
+        "count",
+        "So many connections were ended to make room for others since this was said last, at most once a "
+        "minute.",
+        "who connects? `ss -tn`; keep strangers off that port",
+    ),
     "order-ended": Event("info", "what because", "An order with an end has ended by itself."),
     "order-not-ended": Event(
         "warning", "because remedy", "An order is over, and that could not be written yet.", _STORAGE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,14 @@ async def served(
         await found.server.close()
         await asyncio.sleep(0)
     assert found.complaints == []
+
+
+async def until(happened: Callable[[], bool], limit_s: float = 20.0) -> None:
+    """It happens within that time."""
+    end = asyncio.get_running_loop().time() + limit_s
+    for _ in iter(happened, True):
+        assert asyncio.get_running_loop().time() < end
+        await asyncio.sleep(0.01)
 
 
 def echo(request: Request) -> Answer:

@@ -28,6 +28,7 @@ from acmd.daemon.keeping import Keeping
 from acmd.daemon.plumbing import EXIT_DETACHED, failback_of, pump
 from acmd.daemon.reporting import Reporter
 from acmd.daemon.suspending import WHY, NoSuspend
+from acmd.descriptors import raise_limit
 from acmd.drivers.clock import SystemClock
 from acmd.drivers.cluster_directory import ClusterDirectory, ClusterFile
 from acmd.drivers.guard_link import GuardLink
@@ -51,6 +52,7 @@ async def serve(config: Config, examined: bool) -> int:
 
     `examined`: the cluster's directory was found in order; otherwise it is looked at once it answers.
     """
+    raise_limit()
     log = Logger(config.log.level, config.log.facility, config.log.target)
     try:
         return await Daemon(config, log).run(examined)

@@ -141,6 +141,9 @@ class Web:
                 if self._pages.wrong_tokens:
                     self._log("http-token-wrong", level="warning", count=self._pages.wrong_tokens)
                     self._pages.wrong_tokens = 0
+                if self._server is not None and self._server.crowded_out:
+                    self._log("http-crowded", level="warning", count=self._server.crowded_out)
+                    self._server.crowded_out = 0
                 await asyncio.sleep(AGAIN_S if self._server is None else SAY_S)
         finally:
             if self._server is not None:

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from acmd.descriptors import for_services
 from acmd.drivers.command.launch import Watch, read_all, reap, spawn_runner
 from acmd.guard import cgroups, processes
 from acmd.guard.processes import Entry
@@ -170,6 +171,7 @@ class CommandService:
             "mark": uuid.uuid4().hex,
             "epoch": epoch,
             "cgroup": group,
+            "descriptors": for_services(),
             "gate": f"{command.run_dir}/gate",
             "services_dir": self._services_dir,
             "argv": command.argv,

@@ -21,6 +21,7 @@ import ctypes
 import json
 import os
 import pwd
+import resource
 import signal
 import sys
 import time
@@ -136,6 +137,7 @@ class Runner:
         try:
             os.setpgid(0, 0)
             _within_oom_reach()
+            _own_descriptors(self._order.get("descriptors", 0))
             account = self._change_user()
             _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != runner:  # killed before it could be noticed
@@ -204,6 +206,13 @@ def _within_oom_reach() -> None:
         if int(file.read()) < 0:
             file.seek(0)
             file.write("0")
+
+
+def _own_descriptors(soft: int) -> None:
+    """The limit that the daemon was given, which it raised for itself alone. 0: it is what it was."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def _answer(wire: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from acmd.descriptors import for_services
+
 LONGEST_OUTPUT_BYTES = 262144
 LOOK_S = 0.05  # how often a program's end is looked for where the kernel cannot tell (before Linux 5.3)
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -67,7 +69,8 @@ async def run_program(
     if cgroup or gate:
         join = f"echo $$ > {shlex.quote(cgroup)}/cgroup.procs || exit 125; " if cgroup else ""
         ask = f"{shlex.join(gate)} || exit {REFUSED}; " if gate else ""
-        argv = ("/bin/sh", "-c", f'{join}{ask}exec "$@"', "sh", *argv)
+        own = f"ulimit -S -n {for_services()}; " if for_services() else ""  # what it starts may stay
+        argv = ("/bin/sh", "-c", f'{own}{join}{ask}exec "$@"', "sh", *argv)
     running = _Running(argv, {"PATH": PATH, **environment}, keep_children)
 
     def work() -> None:
