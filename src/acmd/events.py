@@ -254,6 +254,12 @@ EVENTS: dict[str, Event] = {
     "chronicle-broken": Event(
         "error", "part error", "The journal or a hook ended by a mistake in acmd.", "restart acmd; report it"
     ),
+    "unexpected-error": Event(
+        "error",
+        "part error at",
+        "A callback, a thread or a library met what nobody expected; everything else goes on.",
+        "restart acmd if something stays wrong; report it with `acmd report`",
+    ),
     "journal-ignored": _minor(
         "warning", "node because", "A node's journal on shared storage cannot be understood."
     ),

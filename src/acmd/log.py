@@ -33,6 +33,7 @@ BURST_LINES, LINES_A_S = 60, 1.0
 """Of one event: so many at once, so many a second for ever. The rest is counted."""
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 SYSLOG_SOCKET = "/dev/log"
+STDERR = 2
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
 Tap = Callable[[str, str, Mapping[str, Any]], None]
 
@@ -155,14 +156,54 @@ def _short(value: Any) -> Any:
     return text if len(text) <= VALUE_LENGTH else f"{text[:VALUE_LENGTH]}…"
 
 
-class _Syslog(logging.handlers.SysLogHandler):
+class _NoLock:
+    """Holds nobody up."""
+
+    def acquire(self) -> None:
+        """Go on."""
+
+    def release(self) -> None:
+        """Go on."""
+
+    def __enter__(self) -> None:
+        """Go on."""
+
+    def __exit__(self, *_: object) -> None:
+        """Go on."""
+
+
+class Unlocked(logging.Handler):
+    """A handler that one thread alone writes to.
+
+    logging takes the lock of each handler when the process ends: one that is stuck would never let it.
+    """
+
+    def createLock(self) -> None:  # noqa: N802
+        """None is needed."""
+        self.lock = _NoLock()  # type: ignore[assignment]
+
+
+class _Syslog(Unlocked, logging.handlers.SysLogHandler):
     """Without a listener it loses lines until there is one: it connects again by itself."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         record.lost = True
 
 
-class Journal(logging.Handler):
+class _Stderr(Unlocked):
+    """Lines to standard error, not by Python's own stream: that has a lock, too, and flushes at the end."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write all of it. Waits while nobody reads, in the log's own thread."""
+        data = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
+        try:
+            while data:
+                data = data[os.write(STDERR, data) :]
+        except OSError:
+            record.lost = True
+
+
+class Journal(Unlocked):
     """Native messages of systemd's journal: systemd.io/JOURNAL_NATIVE_PROTOCOL."""
 
     def __init__(self, facility: str, path: str) -> None:
@@ -210,6 +251,6 @@ def _handler(facility: str, target: str, syslog_socket: str, journal_socket: str
         handler = _Syslog(syslog_socket, facility)
         handler.setFormatter(logging.Formatter(f"acmd[{os.getpid()}]: %(levelname)s %(message)s"))
     else:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = _Stderr()
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     return handler

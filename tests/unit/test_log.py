@@ -97,7 +97,7 @@ def test_without_a_syslog_socket(raising: None, tmp_path: Path) -> None:
     """Standard error then."""
     for target in ("auto", "syslog", "stderr"):
         log = Logger(target=target, syslog_socket=str(tmp_path / "absent"))
-        assert type(log._handler) is logging.StreamHandler
+        assert type(log._handler).__name__ == "_Stderr"
         log.close()
 
 

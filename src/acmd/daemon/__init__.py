@@ -25,6 +25,7 @@ from acmd.daemon.doors import Doors, about
 from acmd.daemon.guard_keeper import GuardKeeper
 from acmd.daemon.joining import check_history, join
 from acmd.daemon.keeping import Keeping
+from acmd.daemon.mishaps import hear
 from acmd.daemon.plumbing import EXIT_DETACHED, failback_of, pump
 from acmd.daemon.reporting import Reporter
 from acmd.daemon.suspending import WHY, NoSuspend
@@ -54,6 +55,7 @@ async def serve(config: Config, examined: bool) -> int:
     """
     raise_limit()
     log = Logger(config.log.level, config.log.facility, config.log.target)
+    hear(log)
     try:
         return await Daemon(config, log).run(examined)
     finally:

@@ -19,6 +19,7 @@ from acmd.core.state import Remembered, Role, State, initial_state
 from acmd.core.timing import NS_PER_S, Instant, elapsed_for_holder_ns
 from acmd.daemon.building import guard_link, identity
 from acmd.daemon.joining import CLUSTER_COPY
+from acmd.daemon.mishaps import hear
 from acmd.drivers.clock import SystemClock
 from acmd.drivers.cluster_directory import ClusterFile, cluster_file
 from acmd.drivers.guard_link import GuardLink
@@ -109,6 +110,7 @@ async def release(config: Config, epoch: int) -> bool:
     daemon is there after all: its lock is taken first and held to the end.
     """
     log = Logger(config.log.level, config.log.facility, config.log.target)
+    hear(log)
     runs = FileRunStore(Path(config.run_dir), Path(config.state_dir))
     try:
         runs.lock()
