@@ -16,7 +16,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 from acmd.log import Unlocked
 
@@ -42,8 +42,14 @@ def hear(log: Log) -> None:
         _tell(log, str(about.err_msg or "clean-up"), about.exc_value)
 
     def on_warning(
-        message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
     ) -> None:
+        del file, line
         _say(log, "warning", f"{category.__name__}: {message}", f"{os.path.basename(filename)}:{lineno}")
 
     asyncio.get_running_loop().set_exception_handler(on_loop)
