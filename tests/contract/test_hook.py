@@ -86,6 +86,22 @@ def test_marks_come_back(tmp_path: Path) -> None:
     asyncio.run(MarkFile(tmp_path / "absent" / "hooks.json").save({}))
 
 
+def test_marks_of_several_hooks(tmp_path: Path) -> None:
+    """Saved while another save runs: each returns once its content, or newer, is there; the newest stays."""
+    marks = MarkFile(tmp_path / "hooks.json")
+
+    async def one(number: int) -> None:
+        await marks.save({"told": list(range(number + 1))})
+        assert number in marks.load()["told"]
+
+    async def story() -> None:
+        await asyncio.gather(*map(one, range(20)))
+
+    for _ in range(10):
+        asyncio.run(story())
+        assert marks.load() == {"told": list(range(20))}
+
+
 def test_the_journal_file(tmp_path: Path) -> None:
     """Lines come back in order over a rotation; two files at most, mode 0640; a torn line spoils no other."""
     path = tmp_path / "events.jsonl"

@@ -120,22 +120,30 @@ def test_a_failover_told(made: Cluster) -> None:
 
 
 def test_a_restart_tells_nothing_twice(tmp_path: Path) -> None:
-    """The next daemon adopts: the same role in the same epoch runs the hook no second time."""
+    """The next daemon adopts: the same role in the same epoch runs none of three hooks a second time."""
     with cluster(tmp_path, PATIENT) as made:
-        told = made.root / "told"
-        node = made.node("a", (HOOK % told).replace("standard", "patient"))
+        files = [made.root / f"told-{number}" for number in range(3)]
+        timing, _, one = HOOK.partition("[[hook]]")
+        hooks = "".join(f"[[hook]]{one % file}" for file in files)
+        node = made.node("a", timing.replace("standard", "patient") + hooks)
         node.start()
-        wait(lambda: told.exists() and "role 1 active" in told.read_text(), 30, "the hook was told")
-        node.signal(signal.SIGKILL)
-        wait(lambda: not node.alive(), what="it is gone")
-        node.start()
-        wait(lambda: node.role() == "active", 40, "adopted")
-        assert node.status("epoch") == 1
+
+        def all_told() -> bool:
+            return all(file.exists() and "role 1 active" in file.read_text() for file in files)
+
+        wait(all_told, 30, "the hooks were told")
+        for number in (signal.SIGUSR2, signal.SIGKILL):
+            node.signal(number)
+            wait(lambda: not node.alive(), what="it is gone")
+            node.start()
+            wait(lambda: node.role() == "active", 40, "adopted")
+            assert node.status("epoch") == 1
         events = shown(made, node, "events", "-n", "500")
-        assert [event["event"] for event in events].count("daemon-started") == 2
-        assert told.read_text().count("role 1 active") == 1
-        roles = [line.split()[:3] for line in told.read_text().splitlines() if line.startswith("role")]
-        assert len(roles) == len(set(map(tuple, roles))), roles
+        assert [event["event"] for event in events].count("daemon-started") == 3
+        for file in files:
+            told = [tuple(line.split()[:3]) for line in file.read_text().splitlines()]
+            assert told.count(("role", "1", "active")) == 1
+            assert len(told) == len(set(told)), told
 
 
 def test_with_the_daemon_down(made: Cluster) -> None:

@@ -110,6 +110,45 @@ def test_not_twice_over_a_restart() -> None:
     assert bench.go(second, role(3, "claiming", 1)) == ["role 1 active"]
 
 
+def refused(number: int, because: str) -> Entry:
+    """A start that was refused, before any role."""
+    return Entry(number, float(number), "error", "daemon-refused", {"because": because, "remedy": "mend"})
+
+
+def test_before_any_epoch() -> None:
+    """A start refused again and again is told once; another cause at once, the same one after a role again."""
+    bench, past = Bench(), [role(1, "active", 1)]
+
+    def start(*entries: Entry) -> list[str]:
+        hooks = bench.hooks("alarm")
+        hooks.catch_up(past, now_s=float(len(past)))
+        told = bench.go(hooks, *entries)
+        past.extend(entries)
+        return told
+
+    assert start(refused(2, "no guard")) == ["daemon-refused  "]
+    assert start(refused(3, "no guard"), role(4, "starting", 1)) == []
+    assert start(refused(5, "another cluster")) == ["daemon-refused  "]
+    assert start(refused(6, "no guard")) == []
+    assert start(role(7, "passive", 3)) == []
+    assert start(refused(8, "no guard")) == ["daemon-refused  "]
+
+
+def test_each_order_is_one() -> None:
+    """About another node, of another kind, or given again: it runs the hook; and once over a restart."""
+    bench = Bench()
+
+    def order(number: int, what: str, about: str) -> Entry:
+        fields = {"what": what, "by": "alice", "about": about, "epoch": 1}
+        return Entry(number, float(number), "info", "order-given", fields)
+
+    given = [order(1, "enable", "a"), order(2, "enable", "b"), order(3, "enable", "a")]
+    assert len(bench.go(bench.hooks("order-given"), *given)) == 3
+    again = bench.hooks("order-given")
+    again.catch_up(given, now_s=4.0)
+    assert bench.go(again, order(5, "disable", "a")) == ["order-given 1 "]
+
+
 def test_a_new_hook_is_told_nothing_old() -> None:
     """Only what happens from then on."""
     bench = Bench(saved={"hooks": ["another"], "told": {}})

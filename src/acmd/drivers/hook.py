@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,9 @@ class MarkFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._saving: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._next: tuple[bytes, list[Callable[[], None]]] | None = None  # and who waits for it
+        self._saving = False
 
     def load(self) -> Mapping[str, Any]:
         """What was saved last, or {}."""
@@ -115,24 +117,41 @@ class MarkFile:
         return found if isinstance(found, dict) else {}
 
     async def save(self, content: Mapping[str, Any]) -> None:
-        """Replace it within SAVE_LIMIT_S; on a disk that is stuck or full the old content stays."""
-        if self._saving is not None and self._saving.is_alive():
-            return
-        data = json.dumps(content).encode()
+        """Replace it within SAVE_LIMIT_S; on a disk that is stuck or full the old content stays.
+
+        While another save runs this content waits for it, in the place of any that waited before: each
+        knows more than the one before, so the newest counts for all.
+        """
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
 
-        def work() -> None:
-            with contextlib.suppress(OSError):
-                self._replace(data)
+        def tell() -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(done.set)
 
-        self._saving = threading.Thread(target=work, name="hook-marks", daemon=True)
-        self._saving.start()
+        with self._lock:
+            waiting = self._next[1] if self._next is not None else []
+            self._next = json.dumps(content).encode(), [*waiting, tell]
+            begins = not self._saving
+            self._saving = True
+        if begins:
+            threading.Thread(target=self._save_all, name="hook-marks", daemon=True).start()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SAVE_LIMIT_S):
                 await done.wait()
+
+    def _save_all(self) -> None:
+        """In its thread: until nothing newer waits."""
+        while True:
+            with self._lock:
+                if self._next is None:
+                    self._saving = False
+                    return
+                (data, waiting), self._next = self._next, None
+            with contextlib.suppress(OSError):
+                self._replace(data)
+            for tell in waiting:
+                tell()
 
     def _replace(self, data: bytes) -> None:
         new = self._path.with_name(f"{self._path.name}.new")

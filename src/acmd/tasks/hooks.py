@@ -14,15 +14,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from acmd.events import ALARMS, NEVER_HOOKED
+from acmd.events import ACTS, ALARMS, NEVER_HOOKED, subject
 from acmd.history import Entry
 
 QUEUE = 64  # events that wait for one hook
 REMEMBERED = 1000  # events that were told, of all hooks
 LATE_S = 600.0  # what happened that long before this daemon began, and was not told, is told late
 NOT_OF_THE_NODE = ("starting", "stopped")  # roles of the daemon
-SUBJECTS = ("role", "service", "probe", "host", "check", "fit", "fault", "number", "what", "key")
-"""Fields that make two events of one name different ones."""
 
 
 class Marks(Protocol):
@@ -91,11 +89,13 @@ class Hooks:
         told = saved.get("told")
         self._told: dict[str, float] = _times(told) if isinstance(told, dict) else {}
         known = saved.get("hooks")
+        self._last_role = -1  # the entry of the newest change of role, before this daemon or in it
         self._known = set(known) if isinstance(known, list) and all(type(k) is str for k in known) else set()
 
     def catch_up(self, entries: Iterable[Entry], now_s: float) -> None:
         """Events of the daemon before this one that a hook of then was not told."""
         for entry in entries:
+            self._look(entry)
             if 0 <= now_s - entry.at_s <= LATE_S:
                 for hook in self._hooks:
                     if hook.key in self._known:
@@ -103,13 +103,31 @@ class Hooks:
 
     def listen(self, entry: Entry) -> None:
         """Take an event to the hooks that ask for it. Never blocks."""
+        self._look(entry)
         for hook in self._hooks:
             self._offer(hook, entry)
+
+    def _look(self, entry: Entry) -> None:
+        if entry.event == "role" and entry.fields.get("role") not in NOT_OF_THE_NODE:
+            self._last_role = entry.number
+
+    def _era(self, entry: Entry) -> str:
+        """Within what the same event is told once: its epoch.
+
+        A daemon that does not come as far as a role knows no epoch. Then it is the time since one did, and
+        another cause is another event: a start that is refused again and again is told once, not for ever.
+        """
+        if entry.event in ACTS:
+            return f"at {entry.at_s}"
+        epoch = entry.fields.get("epoch")
+        return (
+            str(epoch) if epoch is not None else f"since {self._last_role} {entry.fields.get('because', '')}"
+        )
 
     def _offer(self, hook: Hook, entry: Entry) -> None:
         if not hook.wants(entry):
             return
-        mark = f"{hook.key} {entry.event} {entry.fields.get('epoch')} {subject(entry)}"
+        mark = f"{hook.key} {entry.event} {self._era(entry)} {subject(entry.event, entry.fields)}"
         before_s = self._told.get(mark)
         if before_s is not None and not 0 < hook.repeat_s <= entry.at_s - before_s:
             return
@@ -174,12 +192,6 @@ class Hooks:
             "ACMD_DETAIL": " ".join(f"{key}={_text(value)!r}" for key, value in fields.items()),
         }
         return {**self._about, **named}
-
-
-def subject(entry: Entry) -> str:
-    """What of its fields tells an event from another of its name in the same epoch."""
-    names = SUBJECTS if entry.event == "role" else SUBJECTS[1:]
-    return " ".join(_text(entry.fields[name]) for name in names if name in entry.fields)
 
 
 def _text(value: Any) -> str:
