@@ -1,0 +1,88 @@
+"""`tasks.journal`: what is kept of what happened, and shown; nothing waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from acmd.core.calls import Fault, StorageFault
+from acmd.history import entries_of, read_shared
+from acmd.tasks.journal import Journal
+from tests.tasks.kit import Log
+from tests.tasks.virtual_time import virtual
+
+
+class Lines:
+    """A local file."""
+
+    def __init__(self) -> None:
+        self.fault = ""
+        self.lines: list[str] = ["torn {", ""]
+
+    def newest(self) -> list[str]:
+        """What is there."""
+        return list(self.lines)
+
+    def append(self, line: str) -> None:
+        """One more."""
+        self.lines.append(line)
+
+
+class Shelf:
+    """Shared storage that can fail."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+        self.fails = False
+
+    async def write_journal(self, document: str) -> None:
+        """One writing."""
+        if self.fails:
+            raise StorageFault(Fault.IO)
+        self.written.append(document)
+
+
+def test_what_is_kept() -> None:
+    """Events that are worth it, and unknown ones that are serious; with role and epoch as told last."""
+    lines = Lines()
+    journal = Journal(lines, "a", lambda: 5.0)
+    journal.note("reason", "info", {"role": "active", "epoch": 3})
+    journal.note("service-state", "info", {"service": "web"})
+    journal.note("made-up", "info", {})
+    journal.note("made-up", "error", {"epoch": 9})
+    found = journal.after(-1, 10)
+    assert [(e.number, e.event, e.fields) for e in found] == [
+        (0, "service-state", {"epoch": 3, "role": "active", "service": "web"}),
+        (1, "made-up", {"epoch": 9, "role": "active"}),
+    ]
+    assert entries_of(lines.lines) == found
+    assert journal.after(0, 10) == found[1:]
+    again = Journal(lines, "a", lambda: 6.0)
+    again.note("leaving", "info", {})
+    assert [e.number for e in again.after(-1, 10)] == [0, 1, 2]
+
+
+def test_it_is_shown_at_its_pace() -> None:
+    """A flood of events is one writing; storage that fails is tried again, at the same pace; nobody waits."""
+    shelf, lines = Shelf(), Lines()
+    journal, log = Journal(lines, "a", lambda: 5.0), Log()
+
+    async def story() -> None:
+        sharing = asyncio.ensure_future(journal.share(shelf, "c", 3.0, log))
+        for _ in range(100):
+            journal.note("leaving", "info", {})
+        await asyncio.sleep(0.1)
+        assert len(shelf.written) == 1
+        shelf.fails = True
+        lines.fault = "disk full"
+        journal.note("leaving", "info", {})
+        await asyncio.sleep(10)
+        shelf.fails = False
+        await asyncio.sleep(10)
+        sharing.cancel()
+        await asyncio.gather(sharing, return_exceptions=True)
+
+    virtual(lambda clock: story())()
+    assert len(shelf.written) == 2
+    found = read_shared(shelf.written[-1].encode(), "c", "a")
+    assert len(found) == 101
+    assert [event for event, _ in log.lines] == ["journal-fault"]
