@@ -6,8 +6,7 @@ with the source; the node journal and the hooks take from it what is worth keepi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 
 class Event(NamedTuple):
@@ -279,20 +278,7 @@ KEPT = frozenset(name for name, event in EVENTS.items() if event.kept)
 ALARMS = frozenset(name for name, event in EVENTS.items() if event.alarm)
 HOOK_KINDS = ("role", "failover", "switchover", "alarm")
 """What a hook can ask for beside the names of events that are kept."""
-ACTS = frozenset(("order-given", "order-refused", "order-uncertain"))
-"""What a person did: never the same as what was done before."""
-SUBJECTS = (
-    "role", "service", "probe", "host", "check", "fit", "fault", "number", "what", "key", "about", "unit",
-    "node", "address", "to", "part", "of", "command",
-)  # fmt: skip
-"""Fields that make two events of one name different ones."""
 NEVER_HOOKED = frozenset(("hook-failed", "hooks-dropped", "journal-fault"))
-
-
-def subject(name: str, fields: Mapping[str, Any]) -> str:
-    """What of its fields tells an event from another of its name. The role does for changes of role alone."""
-    keys = SUBJECTS if name == "role" else SUBJECTS[1:]
-    return " ".join(str(fields[key]) for key in keys if fields.get(key) is not None)
 
 
 def default_level(name: str) -> str:

@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from acmd.events import ACTS, ALARMS, NEVER_HOOKED, subject
+from acmd.events import ALARMS, NEVER_HOOKED
 from acmd.history import Entry
+from acmd.sameness import ACTS, subject
 
 QUEUE = 64  # events that wait for one hook
 REMEMBERED = 1000  # events that were told, of all hooks
