@@ -142,3 +142,17 @@ class MemoryDirectory:
         if path in self.directories:
             raise StorageFault(Fault.EXISTS, path)
         self.directories.add(path)
+
+
+class FailingDirectory(MemoryDirectory):
+    """A directory in memory in which single files (`broken`) fail although they are listed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directories.update(board.DIRECTORIES)
+        self.broken: dict[str, Fault] = {}
+
+    def _need(self, path: str) -> Any:
+        if path in self.broken:
+            raise StorageFault(self.broken[path], path)
+        return super()._need(path)

@@ -10,19 +10,15 @@ import pytest
 from tests.hosts.bed import Bed, missing_needs
 from tests.hosts.host import Host
 from tests.hosts.image import Template, build_template
+from tests.hosts.marking import mark
 from tests.hosts.packaged import cached_deb
 
 BUILD_TIMEOUT_S = 900
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests of this directory; the first may have to build the template within its time limit."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.hosts)
-            if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(BUILD_TIMEOUT_S))
+    """Every test of this directory."""
+    mark(items, Path(__file__).parent, BUILD_TIMEOUT_S)
 
 
 @pytest.fixture(scope="session")

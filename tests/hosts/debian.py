@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from tests.hosts.recipe import Recipe
+from tests.hosts.recipe import SUITE, Recipe
 
 BUILD_TIMEOUT_S = 1800
 
@@ -90,3 +90,25 @@ def build_base(recipe: Recipe, target: Path, log: Path) -> None:
         ]
         command += [f"--customize-hook={hook}" for hook in hooks]
         run([*command, recipe.suite, str(target), "-"], log, stdin=_apt_sources(recipe.suite))
+
+
+def download(packages: tuple[str, ...], base: Path, scratch: Path, log: Path) -> Path:
+    """Packages that `base` lacks, with what they need, from where this machine gets its own: their files."""
+    for name in ("lists/partial", "archives/partial"):
+        (scratch / name).mkdir(parents=True)
+    scratch.chmod(0o755)
+    (scratch / "sources.list").write_text(_apt_sources(SUITE))
+    options = {
+        "Dir::State::Lists": scratch / "lists",
+        "Dir::State::status": base / "var/lib/dpkg/status",
+        "Dir::Cache": scratch,
+        "Dir::Cache::archives": scratch / "archives",
+        "Dir::Etc::SourceList": scratch / "sources.list",
+        "Dir::Etc::SourceParts": "-",
+        "APT::Sandbox::User": "root",
+        "APT::Install-Recommends": "false",
+    }
+    apt = ["apt-get", "-q", "-y", *(f"-o{key}={value}" for key, value in options.items())]
+    run([*apt, "update"], log)
+    run([*apt, "--download-only", "install", *packages], log)
+    return scratch / "archives"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from tests.simulation.oracle import NAMES
 from tests.simulation.runner import Result
 
 BY_EXPIRY = "failovers by expiry"
@@ -43,27 +44,7 @@ MUST_HAPPEN = (
     "starts refused by the gate",
     "starts refused by the deadline",
     "services that cannot be killed",
-    *(
-        "deviations " + kind
-        for kind in (
-            [
-                "decide",
-                "effect",
-                "issue",
-                "serve",
-                "report",
-                "start",
-                "job",
-                "fork",
-                "message",
-                "tick",
-                "view",
-                "dirty",
-                "stop",
-                "kill",
-            ]
-        )
-    ),
+    *("deviations " + kind for kind in NAMES),
 )
 ENOUGH = 2000  # failovers by expiry, after which all of them must have happened
 

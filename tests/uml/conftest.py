@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.hosts import bed as hosts_bed
+from tests.hosts.marking import mark
 from tests.uml import image as uml_image
 from tests.uml.image import Image, build_image
 
@@ -14,13 +15,8 @@ TEST_TIMEOUT_S = 900
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests of this directory; the first may have to build the image within its time limit."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.hosts)
-            if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(TEST_TIMEOUT_S))
+    """Every test of this directory."""
+    mark(items, Path(__file__).parent, TEST_TIMEOUT_S)
 
 
 @pytest.fixture(scope="session")

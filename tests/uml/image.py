@@ -14,9 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.hosts.debian import _apt_sources, run
+from tests.hosts.debian import download, run
 from tests.hosts.image import Template, _hash, _layer, _stacked, build_template
-from tests.hosts.recipe import SUITE
 
 UML = "linux.uml"
 MODULES = Path("/usr/lib/uml/modules")
@@ -97,7 +96,7 @@ def build_image(template: Template | None = None) -> Image:
 
 def _build_nfs(base: Path, modules: Path, target: Path, log: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch, _stacked([base], target) as prelude:
-        debs = _download(base, Path(scratch), log)
+        debs = download(PACKAGES, base, Path(scratch), log)
         # No service starts in a chroot; modules where modprobe looks for them.
         script = (
             f"{prelude} mount --bind {debs} $root/wheels; "
@@ -110,28 +109,6 @@ def _build_nfs(base: Path, modules: Path, target: Path, log: Path) -> None:
         )
         run(["unshare", "-m", "--propagation", "private", "sh", "-c", script], log)
     (target / "wheels").rmdir()
-
-
-def _download(base: Path, scratch: Path, log: Path) -> Path:
-    """The packages that `base` lacks, with what they need, from where this machine gets its own."""
-    for name in ("lists/partial", "archives/partial"):
-        (scratch / name).mkdir(parents=True)
-    scratch.chmod(0o755)
-    (scratch / "sources.list").write_text(_apt_sources(SUITE))
-    options = {
-        "Dir::State::Lists": scratch / "lists",
-        "Dir::State::status": base / "var/lib/dpkg/status",
-        "Dir::Cache": scratch,
-        "Dir::Cache::archives": scratch / "archives",
-        "Dir::Etc::SourceList": scratch / "sources.list",
-        "Dir::Etc::SourceParts": "-",
-        "APT::Sandbox::User": "root",
-        "APT::Install-Recommends": "false",
-    }
-    apt = ["apt-get", "-q", "-y", *(f"-o{key}={value}" for key, value in options.items())]
-    run([*apt, "update"], log)
-    run([*apt, "--download-only", "install", *PACKAGES], log)
-    return scratch / "archives"
 
 
 def _build_disk(lower: list[Path], target: Path, log: Path) -> None:

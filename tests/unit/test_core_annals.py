@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from acmd.core import annals, board
 from acmd.core.calls import Fault, StorageFault
 from acmd.core.lease import lease_name
-from tests.fakes.memory_directory import MemoryDirectory
-
-
-class Failing(MemoryDirectory):
-    """A directory in memory in which single files fail although they are listed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.directories.update(board.DIRECTORIES)
-        self.broken: dict[str, Fault] = {}
-
-    def _need(self, path: str) -> Any:
-        if path in self.broken:
-            raise StorageFault(self.broken[path], path)
-        return super()._need(path)
+from tests.fakes.memory_directory import FailingDirectory
 
 
 def test_journals_come_back() -> None:
     """A journal is replaced as a whole, is no node file, and leaves nothing in tmp/."""
-    directory = Failing()
+    directory = FailingDirectory()
     directory.run(board.steps_of_job("write_journal", ["a", "one", "u1"]))
     directory.run(annals.write_journal("a", b"two", "u2"))
     directory.put("nodes/a.json", b"{}")
@@ -40,7 +24,7 @@ def test_journals_come_back() -> None:
 @pytest.mark.parametrize("fault", [Fault.MISSING, Fault.DENIED, Fault.IO])
 def test_a_journal_that_cannot_be_read(fault: Fault) -> None:
     """One that goes or must not be read hides no other; storage that fails is a fault."""
-    directory = Failing()
+    directory = FailingDirectory()
     for name in ("a", "b"):
         directory.put(f"nodes/{name}.events", name.encode())
     directory.broken = {"nodes/a.events": fault}
@@ -53,7 +37,7 @@ def test_a_journal_that_cannot_be_read(fault: Fault) -> None:
 
 def test_the_newest_leases() -> None:
     """Those in history/ too, once each, and only as many as asked for."""
-    directory = Failing()
+    directory = FailingDirectory()
     for epoch in (1, 2, 3):
         directory.put(f"history/{lease_name(epoch)}", b"old%d" % epoch)
     directory.put("history/0000000001.json", b"a command")

@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from acmd.core import board
 from acmd.core.calls import CLUSTER_FILE, Create, Fault, Link, ListDir, StorageFault
 from acmd.core.lease import lease_name
-from tests.fakes.memory_directory import MemoryDirectory
-
-
-class Failing(MemoryDirectory):
-    """A directory in memory in which single files fail, `hidden` ones although they are listed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.directories.update(board.DIRECTORIES)
-        self.broken: dict[str, Fault] = {}
-
-    def _need(self, path: str) -> Any:
-        if path in self.broken:
-            raise StorageFault(self.broken[path], path)
-        return super()._need(path)
+from tests.fakes.memory_directory import FailingDirectory, MemoryDirectory
 
 
 def test_init_on_storage_that_makes_no_directories() -> None:
@@ -47,7 +31,7 @@ def test_init_where_only_directories_are() -> None:
 @pytest.mark.parametrize("fault", [Fault.MISSING, Fault.DENIED])
 def test_a_node_file_that_vanishes(fault: Fault) -> None:
     """One that goes between listing and reading, or must not be read, hides no other."""
-    directory = Failing()
+    directory = FailingDirectory()
     for name in ("a", "b", "c"):
         directory.put(f"nodes/{name}.json", name.encode())
     directory.put("nodes/readme.txt", b"")
@@ -57,7 +41,7 @@ def test_a_node_file_that_vanishes(fault: Fault) -> None:
 
 def test_a_node_file_that_fails() -> None:
     """Storage that fails is no reason to take the other nodes for gone."""
-    directory = Failing()
+    directory = FailingDirectory()
     directory.put("nodes/a.json", b"a")
     directory.broken = {"nodes/a.json": Fault.IO}
     with pytest.raises(StorageFault, match="io-error"):
@@ -66,7 +50,7 @@ def test_a_node_file_that_fails() -> None:
 
 def test_the_same_command_twice() -> None:
     """EEXIST for a link that was executed: the own bytes are there, so it is this command."""
-    directory = Failing()
+    directory = FailingDirectory()
     directory.put(f"control/{board.command_name(1)}", b"mine")
     directory.run(board.post_command(1, b"mine", "u"))
     assert directory.files.keys() == {f"control/{board.command_name(1)}"}
@@ -76,7 +60,7 @@ def test_the_same_command_twice() -> None:
 
 def test_a_command_that_cannot_be_linked() -> None:
     """Any other fault is reported as it is."""
-    directory = Failing()
+    directory = FailingDirectory()
     directory.fail = {Link: Fault.STALE}
     with pytest.raises(StorageFault, match="stale"):
         directory.run(board.post_command(1, b"mine", "u"))
@@ -92,7 +76,7 @@ def test_names_that_are_no_commands(name: str) -> None:
 
 def test_a_reserve_of_the_wrong_size() -> None:
     """One that a full disk left empty is none; another node's is not ours."""
-    directory = Failing()
+    directory = FailingDirectory()
     directory.put("tmp/reserve.a.torn", b"")
     directory.put("tmp/reserve.b.good", b"r" * 512)
     directory.put("tmp/claim.0000000001.x", b"")
@@ -103,7 +87,7 @@ def test_a_reserve_of_the_wrong_size() -> None:
 
 def test_a_reserve_on_a_full_disk() -> None:
     """It cannot be made then, and that is said."""
-    directory = Failing()
+    directory = FailingDirectory()
     directory.fail = {Create: Fault.NO_SPACE}
     with pytest.raises(StorageFault, match="no-space"):
         directory.run(board.prepare_reserve("a", "u"))
@@ -111,7 +95,7 @@ def test_a_reserve_on_a_full_disk() -> None:
 
 def test_keeping_house_beside_somebody_else() -> None:
     """What another holder moved away meanwhile is no failure; any other fault ends the run."""
-    directory = Failing()
+    directory = FailingDirectory()
     for number in range(3):
         directory.put(f"tmp/old{number}", b"", age_ns=2 * board.TMP_STAYS_NS)
     directory.broken = {"tmp/old1": Fault.MISSING}
@@ -123,7 +107,7 @@ def test_keeping_house_beside_somebody_else() -> None:
 
 def test_jobs_by_name() -> None:
     """Strings stand for bytes where bytes are wanted; a name that is none is a bug, and raises."""
-    directory = Failing()
+    directory = FailingDirectory()
     directory.run(board.steps_of_job("write_node", ["a", "\u00ff", "u"]))
     assert directory.files["nodes/a.json"].data == b"\xff"
     assert directory.run(board.steps_of_job("read_command", [-1])) == (-1, None)
@@ -136,7 +120,7 @@ def test_jobs_by_name() -> None:
 
 def test_a_node_file_that_cannot_be_removed() -> None:
     """One that is gone is fine; storage that fails is said."""
-    directory = Failing()
+    directory = FailingDirectory()
     directory.run(board.remove_node("b"))
     directory.fail = {board.Remove: Fault.READ_ONLY}
     with pytest.raises(StorageFault, match="read-only"):
@@ -145,7 +129,7 @@ def test_a_node_file_that_cannot_be_removed() -> None:
 
 def test_a_cluster_file_is_replaced_only_as_it_was_read() -> None:
     """Somebody's change in between is not written over."""
-    directory = Failing()
+    directory = FailingDirectory()
     directory.put(CLUSTER_FILE, b"old")
     with pytest.raises(StorageFault, match="changed meanwhile"):
         directory.run(board.replace_cluster(b"older", b"new", "u"))

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
 
 from acmd.cli import acmctl
 from acmd.cli.completion import bash, fish, zsh
 from acmd.cli.grammar import Argument, Usage, grammar, usage_of
 from acmd.cli.roff import page
+from acmd.config.generate import write
 from acmd.config.manual import reference_page
 
 _MANUAL = "System administration"
@@ -196,17 +196,5 @@ def generated() -> dict[str, str]:
     }
 
 
-def main(arguments: list[str]) -> int:
-    """Write the files that differ."""
-    root = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[3]
-    for name, text in generated().items():
-        path = root / name
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-            sys.stdout.write(f"{name} written\n")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write(generated(), sys.argv[1:]))

@@ -6,6 +6,7 @@ Without a directory: into the checkout that this module is in. Prints what it ch
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from acmd.config.manual import commented_file, reference_page
@@ -16,10 +17,10 @@ def generated() -> dict[str, str]:
     return {"etc/acmd/acmd.toml": commented_file(), "docs/configuration.md": reference_page()}
 
 
-def main(arguments: list[str]) -> int:
-    """Write the files that differ."""
+def write(files: Mapping[str, str], arguments: list[str]) -> int:
+    """Write those that differ into a checkout: the one given, or the one that this module is in."""
     root = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[3]
-    for name, text in generated().items():
+    for name, text in files.items():
         path = root / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,4 +30,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write(generated(), sys.argv[1:]))

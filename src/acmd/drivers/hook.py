@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from acmd import small_file
+
 OUTPUT_LIMIT = 400
 READ_LIMIT = 65_536
 REAP_S = 1.0
 SAVE_LIMIT_S = 2.0
-FILE_LIMIT = 1 << 20
 BASE = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 """All that a hook has beside the event: no NOTIFY_SOCKET, nothing of the daemon's own environment."""
 
@@ -108,13 +109,7 @@ class MarkFile:
 
     def load(self) -> Mapping[str, Any]:
         """What was saved last, or {}."""
-        try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-            with open(descriptor, "rb") as file:
-                found = json.loads(file.read(FILE_LIMIT))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return small_file.load(self._path)
 
     async def save(self, content: Mapping[str, Any]) -> None:
         """Replace it within SAVE_LIMIT_S; on a disk that is stuck or full the old content stays.
@@ -149,17 +144,6 @@ class MarkFile:
                     return
                 (data, waiting), self._next = self._next, None
             with contextlib.suppress(OSError):
-                self._replace(data)
+                small_file.replace(self._path, data, durable=True)
             for tell in waiting:
                 tell()
-
-    def _replace(self, data: bytes) -> None:
-        new = self._path.with_name(f"{self._path.name}.new")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        descriptor = os.open(new, flags, 0o600)
-        try:
-            os.write(descriptor, data)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.rename(new, self._path)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from acmd.errors import AcmdError
+from acmd.small_file import sync_directory
 
 CLIENTS = ("mariadb-dump", "mysqldump")
 # No tablespaces: asking for them takes a privilege that an application's user does not have.
@@ -68,9 +69,9 @@ def back_up(source: Source, directory: Path, keep: int, limit_s: float, client: 
         try:
             _dump(client, source, partial / FILE, limit_s)
             _verify(partial / FILE)
-            _sync(partial)
+            sync_directory(partial)
             partial.rename(directory / now)
-            _sync(directory)
+            sync_directory(directory)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         _prune(directory, keep)
@@ -176,14 +177,6 @@ def _verify(file: Path) -> None:
         tail = b""
     if COMPLETE not in tail:
         raise AcmdError(f"{file.name} is not what was written, read back", "look at the disk that it is on")
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _prune(directory: Path, keep: int) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from acmd import small_file
 from acmd.ports import LocalFailure
 
 NAME = "stop-times.json"
-LIMIT = 65_536
 SERVICES, EACH = 256, 8
 
 
@@ -25,30 +22,14 @@ class StopTimesFile:
 
     def load(self) -> dict[str, list[float]]:
         """Seconds by the service's name; a file that is missing or cannot be understood holds nothing."""
-        try:
-            descriptor = os.open(
-                self.directory / NAME, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-            )
-            with open(descriptor, "rb") as file:
-                wire = json.loads(file.read(LIMIT))
-        except (OSError, ValueError, RecursionError):
-            return {}
-        if not isinstance(wire, dict):
-            return {}
+        wire = small_file.load(self.directory / NAME)
         return {name: _lengths(found) for name, found in list(wire.items())[:SERVICES] if _lengths(found)}
 
     def save(self, times: dict[str, list[float]]) -> None:
         """Replace the file. Raises LocalFailure."""
-        path, new = self.directory / NAME, self.directory / f"{NAME}.new"
+        path = self.directory / NAME
         try:
-            with contextlib.suppress(FileNotFoundError):
-                new.unlink()
-            descriptor = os.open(
-                new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-            )
-            with open(descriptor, "wb") as file:
-                file.write(json.dumps(times).encode())
-            new.replace(path)
+            small_file.save(path, times)
         except OSError as problem:
             raise LocalFailure(
                 f"{path} cannot be written: {problem.strerror}",

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from acmd.errors import AcmdError
+from acmd.small_file import sync_directory
 
 PLACE = "var/lib/acmd/migrate"
 FORMAT = 1
@@ -151,7 +152,7 @@ def replace(at: Path, content: bytes, mode: int, uid: int, gid: int) -> None:
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         os.replace(temporary, at)
-        _sync(at.parent)
+        sync_directory(at.parent)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
@@ -170,15 +171,7 @@ def remove(at: Path) -> None:
     """No file there, durably."""
     with suppress(FileNotFoundError):
         at.unlink()
-        _sync(at.parent)
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync_directory(at.parent)
 
 
 def _content(entry: dict[str, Any]) -> bytes | None:

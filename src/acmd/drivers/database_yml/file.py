@@ -8,6 +8,7 @@ import stat
 from contextlib import suppress
 
 from acmd.errors import AcmdError
+from acmd.small_file import sync_directory
 
 LONGEST_FILE_BYTES = 1 << 20
 RESTORE = "Restore it from the other node or from a backup."
@@ -54,7 +55,7 @@ def replace(where: str, text: str) -> None:
                 os.setxattr(opened.fileno(), name, os.getxattr(where, name))
             os.fsync(opened.fileno())
         os.replace(temporary, where)
-        _sync_directory(directory)
+        sync_directory(directory)
     except OSError as error:
         with suppress(OSError):
             os.unlink(temporary)
@@ -71,11 +72,3 @@ def _attributes(where: str) -> list[str]:
         if error.errno == errno.ENOTSUP:
             return []
         raise
-
-
-def _sync_directory(directory: str) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
