@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from acmd import __version__
-from acmd.cli import INTERRUPTED, OK, USAGE
-from acmd.cli.main import Parser
+from acmd.cli import OK, USAGE
+from acmd.cli.main import Parser, ended
 from acmd.cli.main import main as acmd
 from acmd.config.defaults import DEFAULT_FILE, FILE_VARIABLE
 from acmd.errors import AcmdError
@@ -42,18 +42,7 @@ ORDERS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code. Errors are one message on standard error."""
-    try:
-        return _main(sys.argv[1:] if arguments is None else list(arguments))
-    except AcmdError as error:
-        sys.stdout.flush()
-        print(f"acmctl: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output is gone (`acmctl -i | head`). Python would try again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+    return ended("acmctl", lambda: _main(sys.argv[1:] if arguments is None else list(arguments)))
 
 
 def parser() -> Parser:

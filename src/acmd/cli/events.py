@@ -12,6 +12,7 @@ from typing import Any
 from acmd.cli import OK
 from acmd.cli.annals import line
 from acmd.cli.client import LOOK_LIMIT_S, NotRunning, ask
+from acmd.cli.values import positive_count
 from acmd.config.glance import Glance, glance
 from acmd.errors import AcmdError
 
@@ -21,7 +22,9 @@ POLL_S = 0.3
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How many, and whether to go on."""
-    parser.add_argument("-n", type=int, default=NEWEST, metavar="N", help=f"the newest N, at most {MOST}")
+    parser.add_argument(
+        "-n", type=positive_count, default=NEWEST, metavar="N", help=f"the newest N, at most {MOST}"
+    )
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what happens, until ^C")
     parser.add_argument("--json", action="store_true", help="for machines: one line an event")
 
@@ -29,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print them, the newest last. Raises AcmdError when there is no journal to be read."""
     place = glance(args.config)
-    shown = _show(_events(place, -1, max(1, min(args.n, MOST))), args, (-1, 0.0))
+    shown = _show(_events(place, -1, min(args.n, MOST)), args, (-1, 0.0))
     while args.follow:
         time.sleep(POLL_S)
         with suppress(AcmdError):  # a daemon that does not answer for once is asked again

@@ -11,6 +11,7 @@ import time
 
 from acmd.cli import OK
 from acmd.cli.annals import CLOCKS, line, past
+from acmd.cli.values import positive_count
 from acmd.config.glance import glance
 from acmd.errors import UsageError
 
@@ -20,7 +21,7 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which."""
-    parser.add_argument("-n", type=int, default=NEWEST, metavar="N", help="the newest N")
+    parser.add_argument("-n", type=positive_count, default=NEWEST, metavar="N", help="the newest N")
     parser.add_argument(
         "--since", metavar="WHEN", help="so long ago (90s, 10m, 2h, 1d), or a time such as 2026-11-25T19:00"
     )
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Print them, the newest last. Raises AcmdError when neither daemon nor shared directory answers."""
     since_s = moment_of(args.since, time.time()) if args.since else 0.0
     found = past(glance(args.config), 1)
-    events = [event for event in found["events"] if event["at_s"] >= since_s][-max(1, args.n) :]
+    events = [event for event in found["events"] if event["at_s"] >= since_s][-args.n :]
     for event in events:
         print(json.dumps(event) if args.json else line(event, event["node"]))
     if not args.json:

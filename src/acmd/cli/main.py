@@ -9,7 +9,7 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn, Protocol, cast
 
 from acmd import __version__
@@ -66,16 +66,22 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line."""
-        command = self.prog.removeprefix("acmd").strip()  # `main` says "acmd: " itself
+        command = self.prog.partition(" ")[2]  # the program's own name is said before each error
         raise UsageError(f"{command}: {message}" if command else message, f"`{self.prog} --help` says more")
 
 
 def main(arguments: Sequence[str] | None = None, commands: Mapping[str, tuple[str, str]] = COMMANDS) -> int:
     """Run a command line and return its exit code. Errors are one message on standard error."""
+    return ended("acmd", lambda: _main(sys.argv[1:] if arguments is None else list(arguments), commands))
+
+
+def ended(program: str, work: Callable[[], int]) -> int:
+    """The exit code of a command line, and what it says where it failed."""
     try:
-        return _main(sys.argv[1:] if arguments is None else list(arguments), commands)
+        return work()
     except AcmdError as error:
-        _say(f"acmd: {error}")
+        sys.stdout.flush()
+        print(f"{program}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -155,11 +161,6 @@ def _nearest(name: str, commands: Mapping[str, tuple[str, str]]) -> str:
 
     near = difflib.get_close_matches(name, commands, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _say(text: str) -> None:
-    sys.stdout.flush()
-    print(text, file=sys.stderr)
 
 
 if __name__ == "__main__":

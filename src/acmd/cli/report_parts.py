@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import platform
+import re
 import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,10 @@ def parts(config: str, place: Glance) -> dict[str, Part]:
             ["journalctl", "--no-pager", "-q", "-n", str(LOG_LINES), "-o", "short-iso-precise"]
             + [word for unit in _OWN for word in ("-u", unit)],
         ),
-        "units.txt": lambda: command(["systemctl", "--no-pager", "show", *units(config)]),
-        "unit-files.txt": partial(command, ["systemctl", "--no-pager", "cat", *_OWN], codes=range(2)),
+        "units.txt": lambda: without_secrets(command(["systemctl", "--no-pager", "show", *units(config)])),
+        "unit-files.txt": lambda: without_secrets(
+            command(["systemctl", "--no-pager", "cat", *_OWN], codes=range(2))
+        ),
         "mounts.txt": partial(tail, "/proc/self/mountinfo"),
         "processes.txt": partial(command, ["ps", "-eo", "pid,ppid,stat,wchan:24,rtprio,etimes,rss,comm"]),
     }
@@ -102,6 +105,19 @@ def command(argv: list[str], codes: range = range(1)) -> str:
         last = text.strip().splitlines()[-1:] or [""]
         raise AcmdError(f"{' '.join(argv[:6])} ended with {process.returncode}: {last[0][:300]}", "")
     return text
+
+
+def without_secrets(text: str) -> str:
+    """What systemd says of units; of their environments the names alone, since passwords stand there."""
+    return "\n".join(map(_masked, text.splitlines())) + "\n"
+
+
+def _masked(line: str) -> str:
+    setting, _, value = line.partition("=")
+    if setting.strip() == "Environment":
+        names = re.findall(r"([A-Za-z_]\w*)=", value)
+        return f"{setting}=" + " ".join(f"{name}=(not shown)" for name in names)
+    return f"{setting}=(not shown)" if setting.strip().startswith("SetCredential") else line
 
 
 def units(config: str) -> list[str]:
@@ -157,29 +173,29 @@ def local_files(place: Glance) -> str:
 def shared(place: Glance) -> str:
     """The records, node files, journals and orders as they are. Raises AcmdError."""
     from acmd.core.calls import StorageFault
+    from acmd.drivers.aside import answers
 
     try:
-        return json.dumps(asyncio.run(_shared(place)), indent=1)
+        return json.dumps(dict(answers(lambda: _shared(place), STORAGE_S)), indent=1)
     except StorageFault as failure:
         raise AcmdError(f"{place.directory}: {failure}", "") from None
-    except TimeoutError:
-        raise AcmdError(f"{place.directory} did not answer within {STORAGE_S:g} s", "") from None
 
 
-async def _shared(place: Glance) -> dict[str, Any]:
-    from acmd.core.timing import NS_PER_S
-    from acmd.drivers.clock import SystemClock
-    from acmd.drivers.lease_directory import LeaseDirectory
+def _shared(place: Glance) -> Iterator[tuple[str, Any]]:
+    """In the process that may hang."""
+    from acmd.core import annals, board
+    from acmd.drivers.lease_worker.directory import Directory
 
-    store = LeaseDirectory(Path(place.directory), place.node, round(STORAGE_S * NS_PER_S), SystemClock())
-    try:
-        async with asyncio.timeout(STORAGE_S):
-            return {
-                "cluster.json": await store.run_job("read_cluster", [], STORAGE_S),
-                "leases": await store.run_job("read_leases", [50], STORAGE_S),
-                "nodes": await store.run_job("read_nodes", [], STORAGE_S),
-                "orders": await store.run_job("read_command", [-2], STORAGE_S),
-                "journals": await store.run_job("read_journals", [], STORAGE_S),
-            }
-    finally:
-        await store.close()
+    directory = Directory(place.directory, place.node)
+    yield "cluster.json", _text(directory.run(board.read_cluster()))
+    yield "leases", _text(directory.run(annals.read_leases(50)))
+    yield "nodes", _text(directory.run(board.read_nodes()))
+    yield "orders", _text(directory.run(board.read_command(-2)))
+    yield "journals", _text(directory.run(annals.read_journals()))
+
+
+def _text(found: Any) -> Any:
+    """What was read, its bytes as text."""
+    if isinstance(found, bytes):
+        return found.decode("latin-1")
+    return [_text(one) for one in found] if isinstance(found, (tuple, list)) else found

@@ -36,18 +36,23 @@ SERVICES = {"running": "green", "failed": "bold red", "stopped": "dim"}
 
 def page(snapshot: dict[str, Any]) -> Group:
     """The whole page."""
-    parts: list[Text | Table] = []
-    for warning in warnings_of(snapshot):
-        text = Text(f" {warning.level} ", _LEVELS[warning.level]).append(f" {warning.what}", "default")
-        if warning.remedy:
-            text.append(f"\n       → {warning.remedy}", "dim")
-        parts.append(text)
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold")
     grid.add_column()
     for label, sentence in facts(snapshot):
         grid.add_row(label, Text(sentence))
-    return Group(*parts, grid, _nodes(snapshot), _services(snapshot))
+    return Group(_warnings(snapshot), grid, _nodes(snapshot), _services(snapshot))
+
+
+def _warnings(snapshot: dict[str, Any]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column()
+    for warning in warnings_of(snapshot):
+        table.add_row(Text(f" {warning.level:<5} ", _LEVELS[warning.level]), Text(warning.what))
+        if warning.remedy:
+            table.add_row("", Text(f"→ {warning.remedy}", "dim"))
+    return table
 
 
 def _nodes(snapshot: dict[str, Any]) -> Table:
