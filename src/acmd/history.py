@@ -127,6 +127,33 @@ def in_order(journals: Mapping[str, list[Entry]]) -> list[tuple[str, Entry]]:
     return [(node, entry) for _, node, _, entry in sorted(rows, key=lambda row: row[:3])]
 
 
+def told(
+    leases: Iterable[tuple[int, bytes]],
+    documents: Iterable[tuple[str, bytes]],
+    cluster: str,
+    cluster_id: str,
+    newest: int,
+) -> dict[str, Any]:
+    """`epochs`, the newest last; `events` of all nodes in order; `ignored`, nodes and why.
+
+    Of `newest` epochs, given the lease of one more: the one before tells the first one's interruption.
+    """
+    journals: dict[str, list[Entry]] = {}
+    ignored: dict[str, str] = {}
+    for node, raw in documents:
+        found = read_shared(raw, cluster_id, node)
+        if isinstance(found, str):
+            ignored[node[:64]] = found
+        else:
+            journals[node] = found
+    return {
+        "cluster": cluster,
+        "epochs": [epoch.plain() for epoch in epochs(leases, cluster_id, journals)][-newest:],
+        "events": [{"node": node, **entry.plain()} for node, entry in in_order(journals)],
+        "ignored": ignored,
+    }
+
+
 # -- epochs ---------------------------------------------------------------------------------------
 
 

@@ -7,15 +7,17 @@ same contract tests.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from acmd.core.calls import Call
 from acmd.core.observation import Fenced, GuardView, Intent, Mode, Outcome, Peer, ServicesView
 from acmd.core.state import Remembered
 from acmd.core.timing import Instant
 from acmd.errors import AcmdError
+
+if TYPE_CHECKING:
+    import asyncio  # by name only: commands that look at shared storage do without it
 
 
 class LocalFailure(AcmdError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from acmd.core.decision import Reason
@@ -12,6 +13,7 @@ from acmd.core.timing import (
     NS_PER_MS,
     NS_PER_S,
     Instant,
+    Timing,
     elapsed_for_holder_ns,
     elapsed_for_observer_ns,
     may_start,
@@ -187,6 +189,39 @@ def record_part(record: Record) -> dict[str, Any]:
         "unfenced": list(record.unfenced),
         "claimed_at": record.claimed_at or None,
         "written_at": record.written_at or None,
+    }
+
+
+def service_part(row: Mapping[str, Any], heard_s: float | None) -> dict[str, Any]:
+    """A service of a node file with every key, as a status has it; ages have grown since the node was heard.
+
+    `heard_s` None: nobody knows when that was, so that no age is known either.
+    """
+    since_s = row.get("since_s")
+    probes = row.get("probes", ()) if heard_s is not None else ()
+    return {
+        "name": row["name"],
+        "state": row["state"],
+        "runs_on": row["runs_on"],
+        "since_s": None if since_s is None or heard_s is None else round(since_s + heard_s, 3),
+        "restarts": row.get("restarts", 0),
+        "last_stop_s": row.get("last_stop_s"),
+        "longest_stop_s": row.get("longest_stop_s"),
+        "detail": row.get("detail", ""),
+        "held": row.get("held", ""),
+        "probes": [{**probe, "age_s": round(probe["age_s"] + (heard_s or 0.0), 3)} for probe in probes],
+    }
+
+
+def timing_part(timing: Timing, profile: str) -> dict[str, Any]:
+    """The cluster's timing, and what it is called."""
+    return {
+        "profile": profile,
+        "heartbeat_s": timing.heartbeat_ns / NS_PER_S,
+        "renew_deadline_s": timing.renew_deadline_ns / NS_PER_S,
+        "kill_deadline_s": timing.kill_deadline_ns / NS_PER_S,
+        "lease_duration_s": timing.lease_duration_ns / NS_PER_S,
+        "takeover_wait_s": timing.takeover_wait_ns / NS_PER_S,
     }
 
 

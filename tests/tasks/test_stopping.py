@@ -10,7 +10,8 @@ import pytest
 from acmd.core.nodefile import from_content, to_content
 from acmd.core.observation import Mode
 from acmd.drivers.stop_times import StopTimesFile
-from acmd.tasks.service_rows import complete, service_row
+from acmd.status import service_part
+from acmd.tasks.service_rows import service_row
 from acmd.tasks.stopping import KEPT, StopTimes
 from acmd.tasks.supervision import Group
 from tests.fakes.clock import FakeClock
@@ -103,7 +104,7 @@ def test_the_row_and_the_node_file() -> None:
     unit = group(clock, [SlowService("db")]).units[0]
     row = service_row(unit, "active", clock.now(), StopTimes(times={"db": [3.0, 1.0]}))
     assert (row["last_stop_s"], row["longest_stop_s"]) == (1.0, 3.0)
-    assert complete(service_row(unit, "active", clock.now(), StopTimes()), 0.0)["last_stop_s"] is None
+    assert service_part(service_row(unit, "active", clock.now(), StopTimes()), 0.0)["last_stop_s"] is None
     for value, kept in ((2.5, 2.5), ("soon", None), (-1.0, None)):
         wire = to_content(GOOD)
         wire["services"] = [{**row, "last_stop_s": value}]

@@ -1,14 +1,12 @@
 """What happened, for history, logs and report: from the daemon, else from shared storage.
 
-Without a daemon everything on shared storage is read by a worker process that is given up at its limit.
+Without a daemon everything on shared storage is read by a process that is given up at its limit.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from acmd.cli.client import NotRunning, ask
@@ -16,7 +14,7 @@ from acmd.config.glance import Glance
 from acmd.errors import AcmdError
 
 LIMIT_S = 5.0
-CLOCKS = "times are those of each host's own clock; hosts' clocks may differ"
+CLOCKS = "times are by each host's own clock"
 
 
 def past(place: Glance, newest: int) -> dict[str, Any]:
@@ -29,31 +27,28 @@ def past(place: Glance, newest: int) -> dict[str, Any]:
 
 def read_past(place: Glance, newest: int, limit_s: float = LIMIT_S) -> dict[str, Any]:
     """The same without a daemon. Raises AcmdError."""
-    return asyncio.run(_read(place, newest, limit_s))
-
-
-async def _read(place: Glance, newest: int, limit_s: float) -> dict[str, Any]:
     from acmd.core.calls import StorageFault
-    from acmd.core.timing import NS_PER_S
-    from acmd.daemon.past import past_of
-    from acmd.drivers.clock import SystemClock
-    from acmd.drivers.cluster_directory import ClusterDirectory
-    from acmd.drivers.journal_directory import JournalDirectory
-    from acmd.drivers.lease_directory import LeaseDirectory
+    from acmd.drivers.aside import answers
 
     remedy = f"look at the mount; this node's own journal is {place.state_dir}/events.jsonl (`acmd events`)"
-    directory = LeaseDirectory(Path(place.directory), place.node, round(limit_s * NS_PER_S), SystemClock())
     try:
-        async with asyncio.timeout(limit_s):
-            cluster = await ClusterDirectory(directory, place.directory, place.node, limit_s).read()
-            shelf = JournalDirectory(directory, place.node, limit_s)
-            return await past_of(shelf, cluster.name, cluster.cluster_id, newest)
+        (found,) = answers(lambda: _read(place, newest), limit_s)
     except StorageFault as failure:
         raise AcmdError(f"{place.directory} cannot be read: {failure}", remedy) from None
-    except TimeoutError:
-        raise AcmdError(f"{place.directory} did not answer within {limit_s:g} s", remedy) from None
-    finally:
-        await directory.close()
+    return dict(found)
+
+
+def _read(place: Glance, newest: int) -> Iterator[dict[str, Any]]:
+    """In the process that may hang."""
+    from acmd.core import annals, board
+    from acmd.drivers.cluster_directory import cluster_file
+    from acmd.drivers.lease_worker.directory import Directory
+    from acmd.history import told
+
+    directory = Directory(place.directory, place.node)
+    cluster = cluster_file(directory.run(board.read_cluster()))
+    leases = directory.run(annals.read_leases(newest + 1))
+    yield told(leases, directory.run(annals.read_journals()), cluster.name, cluster.cluster_id, newest)
 
 
 def moment(at_s: float | None, *, fraction: bool = False) -> str:

@@ -5,29 +5,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from acmd.cli import OK
 from acmd.config.apart import examine_apart, load_apart
 from acmd.config.model import Config
+from acmd.core.calls import StorageFault
 from acmd.core.timing import NS_PER_S, seconds
+from acmd.drivers.aside import answers
 from acmd.drivers.clock import SystemClock
 from acmd.drivers.cluster_directory import ClusterDirectory, ClusterFile
 from acmd.drivers.lease_directory import LeaseDirectory
 from acmd.errors import AcmdError
 
 LIMIT_S = 5.0
-_MAKE = """import os, sys
-try:
-    os.mkdir(sys.argv[1], 0o750)
-except FileExistsError:
-    pass
-except OSError as error:
-    sys.exit(error.strerror)
-"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,28 +53,27 @@ def run(args: argparse.Namespace) -> int:
 
 def _make_directory(directory: str) -> None:
     """The last part of the path only: a missing parent means that the storage is not mounted."""
-    child = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _MAKE, directory],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        cwd="/",
-        start_new_session=True,
-    )
     try:
-        _, said = child.communicate(timeout=LIMIT_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.returncode = -9  # it hangs in the kernel; nobody is to wait for it
+        list(answers(lambda: _make(directory), LIMIT_S))
+    except StorageFault:
         raise AcmdError(
             f"{os.path.dirname(directory)} did not answer within {LIMIT_S:g} s; nothing was made",
             "look at the mount, the network and the file server",
         ) from None
-    if child.returncode:
+
+
+def _make(directory: str) -> Iterator[None]:
+    """In the process that may hang."""
+    try:
+        os.mkdir(directory, 0o750)
+    except FileExistsError:
+        pass
+    except OSError as error:
         raise AcmdError(
-            f"{directory} cannot be made: {said.decode(errors='replace').strip().lower()}",
+            f"{directory} cannot be made: {(error.strerror or str(error)).lower()}",
             "mount the shared storage and make it writable, or correct cluster.directory",
-        )
+        ) from None
+    yield None
 
 
 async def _initialise(config: Config) -> ClusterFile:

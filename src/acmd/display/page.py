@@ -60,10 +60,11 @@ def facts(snapshot: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _active(snapshot: dict[str, Any]) -> str:
     if snapshot["active"] is None:
         return "not known" if snapshot["storage"]["fault"] else "nobody"
-    if snapshot["role"] == NOT_RUNNING_ROLE:
-        return f"{snapshot['active']} by the record of epoch {snapshot['epoch']}; ask there whether it lives"
     since = (snapshot["lease"] or {}).get("claimed_at")
     known = f", since {moment(since)}" if since else ""
+    if snapshot["role"] == NOT_RUNNING_ROLE:
+        named = f"{snapshot['active']} by the record of epoch {snapshot['epoch']}{known}{_because(snapshot)}"
+        return f"{named}; ask there whether it lives"
     return f"{snapshot['active']}, epoch {snapshot['epoch']}{known}{_because(snapshot)}"
 
 

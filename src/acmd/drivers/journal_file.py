@@ -21,16 +21,16 @@ MODE = 0o640
 _FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-def read_newest(path: Path) -> list[str]:
-    """The newest lines of both files, oldest first, at most TAIL_BYTES of each. Absent files have none."""
+def read_newest(path: Path, tail_bytes: int = TAIL_BYTES) -> list[str]:
+    """The newest lines of both files, oldest first, at most `tail_bytes` of each. Absent files have none."""
     lines: list[str] = []
     for name in (path.with_name(f"{path.name}.1"), path):
         with contextlib.suppress(OSError):
             descriptor = os.open(name, os.O_RDONLY | _FLAGS)
             with open(descriptor, "rb") as file:
                 size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - TAIL_BYTES))
-                lines += file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()
+                file.seek(max(0, size - tail_bytes))
+                lines += file.read(tail_bytes).decode("utf-8", "replace").splitlines()
     return lines
 
 

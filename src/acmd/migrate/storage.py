@@ -3,61 +3,21 @@
 from __future__ import annotations
 
 import base64
-import json
-import subprocess
-import sys
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from acmd.core.calls import Fault, StorageFault
+from acmd.drivers.aside import answers
 from acmd.errors import AcmdError
 
 LIMIT_S = 10.0
 ROUNDS = 20
-_LOOK = """
-import base64, json, os, sys, time
-found = {"files": {}, "taken_s": []}
-for path in sys.argv[2:]:
-    try:
-        real = os.path.realpath(path)
-        status = os.stat(real)
-        entry = {"real": real, "age_s": time.time() - status.st_mtime, "mtime_ns": status.st_mtime_ns,
-                 "device": status.st_dev}
-        if os.path.isfile(real):
-            with open(real, "rb") as file:
-                entry["bytes"] = base64.b64encode(file.read(1 << 18)).decode()
-        found["files"][path] = entry
-    except OSError as error:
-        found["files"][path] = {"error": error.strerror}
-for _ in range(int(sys.argv[1])):
-    began = time.monotonic()
-    try:
-        with open(sys.argv[2], "rb") as file:
-            file.read(4096)
-        found["taken_s"].append(time.monotonic() - began)
-    except OSError:
-        break
-print(json.dumps(found))
-"""
-_LIST = """
-import json, os, sys
-try:
-    print(json.dumps(sorted(os.listdir(sys.argv[1]))))
-except FileNotFoundError:
-    print("[]")
-"""
-_WRITE = """
-import os, sys
-path, text = sys.argv[1:]
-if text:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
-    os.write(handle, text.encode())
-    os.fsync(handle)
-else:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        pass
-"""
+READ_AT_MOST = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,39 +40,92 @@ def look(paths: list[str], rounds: int = 0) -> Look:
 
     Raises AcmdError when storage does not answer within 10 s.
     """
-    answer = json.loads(_run(paths[0], _LOOK, str(rounds), *paths))
-    return Look(answer["files"], answer["taken_s"])
+    *entries, taken_s = _answers(paths[0], lambda: _look(paths, rounds))
+    return Look(dict(entries), taken_s)
 
 
 def names(directory: str) -> list[str]:
     """What is in a directory; nothing when it is not there. Raises AcmdError."""
-    listed: list[str] = json.loads(_run(directory, _LIST, directory))
-    return listed
+    return _answers(directory, lambda: _names(directory))
 
 
 def write(path: str, text: str) -> None:
     """A small file on shared storage; no text removes it. Raises AcmdError."""
-    _run(path, _WRITE, path, text)
+    _answers(path, lambda: _write(path, text))
 
 
-def _run(path: str, script: str, *arguments: str) -> bytes:
-    child = subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", script, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        start_new_session=True,
-    )
+def _answers(path: str, work: Callable[[], Iterable[Any]]) -> list[Any]:
     try:
-        output, _ = child.communicate(timeout=LIMIT_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.returncode = -9  # it hangs in the kernel; nobody is to wait for it
+        return list(answers(work, LIMIT_S))
+    except StorageFault as failure:
+        if failure.fault is Fault.OTHER:
+            raise AcmdError(
+                f"{path} cannot be used: {failure.detail}",
+                "look at the mount, and whether root may write there",
+            ) from None
         raise AcmdError(
             f"{path}: the storage did not answer within {LIMIT_S:g} s",
             "look at the mount and the file server",
         ) from None
-    if child.returncode:
-        raise AcmdError(f"{path} cannot be used", "look at the mount, and whether root may write there")
-    return output
+
+
+# -- in the process that may hang -----------------------------------------------------------------
+
+
+def _look(paths: list[str], rounds: int) -> Iterator[Any]:
+    for path in paths:
+        yield path, _entry(path)
+    taken_s = []
+    with suppress(OSError):
+        for _ in range(rounds):
+            began = time.monotonic()
+            with open(paths[0], "rb") as file:
+                file.read(4096)
+            taken_s.append(time.monotonic() - began)
+    yield taken_s
+
+
+def _entry(path: str) -> dict[str, Any]:
+    try:
+        real = os.path.realpath(path)
+        found = os.stat(real)
+        entry = {
+            "real": real,
+            "age_s": time.time() - found.st_mtime,
+            "mtime_ns": found.st_mtime_ns,
+            "device": found.st_dev,
+        }
+        if stat.S_ISREG(found.st_mode):
+            with open(real, "rb") as file:
+                entry["bytes"] = base64.b64encode(file.read(READ_AT_MOST)).decode()
+    except OSError as error:
+        return {"error": error.strerror}
+    return entry
+
+
+def _names(directory: str) -> Iterator[str]:
+    try:
+        yield from sorted(os.listdir(directory))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageFault(Fault.OTHER, error.strerror or str(error)) from None
+
+
+def _write(path: str, text: str) -> Iterator[Any]:
+    try:
+        if text:
+            with open(path, "w", encoding="utf-8", opener=_private) as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        else:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+    except OSError as error:
+        raise StorageFault(Fault.OTHER, error.strerror or str(error)) from None
+    yield from ()
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o640)

@@ -1,8 +1,7 @@
-"""A service as a node says it in its file, and as a status shows it."""
+"""A service as a node says it in its file; `status.service_part` is what a status makes of that."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from acmd.core.timing import NS_PER_S, Instant, elapsed_for_observer_ns
@@ -43,27 +42,6 @@ def service_row(unit: Unit, runs_on: str, now: Instant, stops: StopTimes) -> dic
             for name, probed in sorted(unit.probed.items())
         ]
     return row
-
-
-def complete(row: Mapping[str, Any], heard_s: float | None) -> dict[str, Any]:
-    """The row with every key, as a status has it; ages have grown since the node was heard.
-
-    `heard_s` None: nobody knows when that was, so that no age is known either.
-    """
-    since_s = row.get("since_s")
-    probes = row.get("probes", ()) if heard_s is not None else ()
-    return {
-        "name": row["name"],
-        "state": row["state"],
-        "runs_on": row["runs_on"],
-        "since_s": None if since_s is None or heard_s is None else round(since_s + heard_s, 3),
-        "restarts": row.get("restarts", 0),
-        "last_stop_s": row.get("last_stop_s"),
-        "longest_stop_s": row.get("longest_stop_s"),
-        "detail": row.get("detail", ""),
-        "held": row.get("held", ""),
-        "probes": [{**probe, "age_s": round(probe["age_s"] + (heard_s or 0.0), 3)} for probe in probes],
-    }
 
 
 def _age_s(since: Instant, now: Instant) -> float:

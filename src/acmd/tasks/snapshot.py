@@ -15,7 +15,7 @@ from acmd.core.timing import NS_PER_S, Instant, elapsed_for_observer_ns
 from acmd.ports import Clock
 from acmd.tasks.board import BoardKeeper
 from acmd.tasks.heartbeat import Wishes
-from acmd.tasks.service_rows import complete, service_row
+from acmd.tasks.service_rows import service_row
 from acmd.tasks.succession import Succession
 from acmd.tasks.supervision import Group
 
@@ -110,7 +110,7 @@ class Snapshot:
                 "fault": state.storage_fault or self.board.fault or None,
                 "abandoned_workers": self.abandoned(),
             },
-            "timing": {"profile": about.profile, **_timing(state)},
+            "timing": status.timing_part(state.me.timing, about.profile),
         }
 
     def _nodes(self, state: State) -> list[dict[str, Any]]:
@@ -132,7 +132,7 @@ class Snapshot:
                     "version": file.version,
                     "users": file.users,
                     "config_digest": file.config_digest,
-                    "services": [complete(service, age_s) for service in file.services],
+                    "services": [status.service_part(service, age_s) for service in file.services],
                 }
             )
         return rows
@@ -176,14 +176,3 @@ class Snapshot:
             users=dict(self.about.users),
             config_digest=self.about.config_digest,
         )
-
-
-def _timing(state: State) -> dict[str, float]:
-    timing = state.me.timing
-    return {
-        "heartbeat_s": timing.heartbeat_ns / NS_PER_S,
-        "renew_deadline_s": timing.renew_deadline_ns / NS_PER_S,
-        "kill_deadline_s": timing.kill_deadline_ns / NS_PER_S,
-        "lease_duration_s": timing.lease_duration_ns / NS_PER_S,
-        "takeover_wait_s": timing.takeover_wait_ns / NS_PER_S,
-    }
