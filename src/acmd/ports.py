@@ -139,6 +139,9 @@ class ServiceStatus:
     restarts: int = 0
     detail: str = ""
     pids: tuple[int, ...] = field(default=())
+    unasked: int = 0  # how often its manager started it again by itself, for as long as that counts
+    pending: bool = False  # a look is under way and ends within its driver's limit; until then it may live
+    looked_s: float | None = None  # when the look behind this began, by the loop's clock; None: just now
 
 
 class Service(Protocol):

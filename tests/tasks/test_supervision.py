@@ -9,6 +9,7 @@ from acmd.core.observation import Mode
 from acmd.core.restart import Budget
 from acmd.core.timing import NS_PER_S, Instant
 from acmd.ports import Service, ServiceStatus
+from acmd.tasks.service_rows import service_row
 from acmd.tasks.supervision import Group, Plan, Unit
 from tests.fakes.clock import FakeClock
 from tests.tasks.kit import Log, SlowService, SteeredDrain
@@ -307,6 +308,42 @@ async def test_hands_off(clock: FakeClock) -> None:
         assert not supervised.view().failed
 
     await kept_alive(supervised, clock, test)
+
+
+@virtual
+async def test_hands_off_lets_a_start_come_to_its_end(clock: FakeClock) -> None:
+    """What is just starting when maintenance begins comes to run, nothing else is started, a stop ends it."""
+    for ends_by in (None, Mode.STOP, Mode.KILL):
+        journal: list[str] = []
+        database, web = SlowService("database", journal, start_s=5), SlowService("web", journal)
+        supervised = group(clock, [database, web], {"web": ("database",)})
+        log = log_of(supervised)
+
+        async def test(
+            supervised: Group = supervised,
+            journal: list[str] = journal,
+            ends_by: Mode | None = ends_by,
+        ) -> None:
+            await until(lambda: "start database" in journal)
+            supervised.request(Mode.HANDS_OFF, 7, None)
+            await until(lambda: supervised.view().mode is Mode.HANDS_OFF)
+            if ends_by is not None:
+                supervised.request(ends_by, 7, None)
+                assert await until(lambda: supervised.view().gone) < 1
+                assert "cancelled database" in journal
+                return
+            await until(lambda: "started database" in journal, 6)
+            await asyncio.sleep(60)
+            assert journal == ["start database", "started database"]
+            down = [service_row(one, "active", clock.now(), supervised.stops) for one in supervised.units]
+            assert "detail" not in down[0]
+            assert down[1]["detail"] == "acmd starts nothing while the whole cluster is disabled"
+            supervised.request(Mode.RUN, 7, clock.now())
+            await until(lambda: supervised.view().all_up, 1)
+            assert "detail" not in service_row(supervised.units[1], "active", clock.now(), supervised.stops)
+
+        await kept_alive(supervised, clock, test)
+        assert log.count("service-start-failed") == 0
 
 
 # ---------------------------------------------------------------- restarts

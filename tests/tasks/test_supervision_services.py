@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from acmd.core.observation import Mode
+from acmd.core.orders import Held
 from acmd.core.restart import Budget
 from acmd.core.timing import NS_PER_S
 from acmd.ports import ServiceStatus
@@ -106,6 +107,73 @@ async def test_a_restart_that_was_asked_for_is_no_failure(clock: FakeClock) -> N
         assert await until(lambda: web.starts == 2) < 1
         await asyncio.sleep(10)
         assert web.starts == 2
+        assert it.units[0].failures.total == 0
+
+    await running(it, test)
+
+
+class Revived(SlowService):
+    """A unit with Restart=: its manager starts it again, and says how often."""
+
+    unasked = 0
+    seen_down = False
+
+    async def start(self, epoch: int) -> bool:
+        """A start job waits for the restart that is pending."""
+        await until(lambda: not self.seen_down)
+        return await super().start(epoch)
+
+    async def observe(self) -> ServiceStatus:
+        """As PID 1 says it."""
+        status = await super().observe()
+        status.unasked = self.unasked
+        if self.seen_down:
+            status.state, status.jobs = "stopped", True
+        return status
+
+
+@virtual
+async def test_restarts_by_its_own_manager_spend_the_budget(clock: FakeClock) -> None:
+    """A unit that crashes and is back before anybody looks is no service that can be kept up."""
+    for seen_down in (False, True):
+        web = Revived("web")
+        it = group(clock, unit(web))
+        log = it.log
+        assert isinstance(log, Log)
+
+        async def test(it: Group = it, web: Revived = web, seen_down: bool = seen_down) -> None:
+            web.unasked = 7  # from before this daemon
+            await until(lambda: it.view().all_up)
+            for crashes in (1, 2, 3):
+                assert not it.view().failed
+                web.seen_down = seen_down  # for a moment, before it is started again
+                await asyncio.sleep(1.5)
+                web.seen_down, web.unasked = False, web.unasked + 1
+                await asyncio.sleep(1.5)
+                assert it.units[0].failures.total == crashes
+            assert it.view().failed
+            assert web.starts == 1
+            web.unasked = 0  # counted anew after a start
+            await asyncio.sleep(2)
+            assert it.units[0].failures.total == 3
+
+        await running(it, test)
+        assert log.count("service-ended") == 3
+
+
+@virtual
+async def test_a_paused_service_restarts_as_it_likes(clock: FakeClock) -> None:
+    """While an operator has it, restarts by its manager are no failures, nor are they afterwards."""
+    web = Revived("web")
+    it = group(clock, unit(web))
+
+    async def test() -> None:
+        await until(lambda: it.view().all_up)
+        it.units[0].held = Held("paused", "alice", 1_700_000_000, "index", epoch=7)
+        web.unasked = 9
+        await asyncio.sleep(2)
+        it.units[0].held = None
+        await asyncio.sleep(2)
         assert it.units[0].failures.total == 0
 
     await running(it, test)

@@ -9,6 +9,7 @@ from acmd.tasks.stopping import StopTimes
 from acmd.tasks.unit import Unit
 
 DETAIL_LIMIT = 200
+UNATTENDED = "acmd starts nothing while the whole cluster is disabled"
 
 
 def service_row(unit: Unit, runs_on: str, now: Instant, stops: StopTimes) -> dict[str, Any]:
@@ -27,6 +28,8 @@ def service_row(unit: Unit, runs_on: str, now: Instant, stops: StopTimes) -> dic
     if unit.held is not None:
         row["held"] = unit.held.how
     detail = unit.ailing or unit.status.detail
+    if unit.unattended and unit.down:
+        detail = f"{detail}; {UNATTENDED}" if detail else UNATTENDED
     if unit.held is not None:
         detail = f"by {unit.held.by}" + (f": {unit.held.reason}" if unit.held.reason else "")
     if detail:

@@ -16,6 +16,7 @@ from acmd.core.observation import Mode, ServicesView
 from acmd.core.restart import after_failure, pause_ns, spent
 from acmd.core.timing import Instant, may_start
 from acmd.ports import Clock, Drain
+from acmd.tasks.landing import Landing
 from acmd.tasks.stopping import StopTimes
 from acmd.tasks.unit import NO_FAILURES, Plan, Unit, just, report_stray
 
@@ -44,9 +45,11 @@ class Group:
     poke: asyncio.Event = field(default_factory=asyncio.Event)
     _view: ServicesView = field(default_factory=ServicesView)
     _wanted: tuple[Mode, int, Instant | None] | None = None
-    _drained: bool = False
-    _drain_task: asyncio.Task[bool] | None = None
-    _drain_failed_at: Instant | None = None
+    _asked_s: float = 0.0  # when the request in force was taken over, by the loop's clock
+    _landing: Landing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._landing = Landing(self.drain, self.clock, self.poke)
 
     # -- the port ---------------------------------------------------------------------------------
 
@@ -79,8 +82,7 @@ class Group:
             for unit in self.units:
                 if unit.operation is not None:
                     unit.operation.cancel()
-            if self._drain_task is not None:
-                self._drain_task.cancel()
+            self._landing.end()
 
     def _pause_s(self) -> float:
         if self.mode in (Mode.STOP, Mode.KILL) and not self._view.gone:
@@ -96,7 +98,7 @@ class Group:
         await asyncio.gather(*(self._look_at(unit) for unit in self.units))
         if self._wanted is None:
             self._act()
-        self._look_after_drain()
+        self._landing.see(all(unit.gone for unit in self.units))
         self._publish()
 
     def _take_over(self) -> None:
@@ -109,32 +111,38 @@ class Group:
                 unit.failures = NO_FAILURES
                 if self.gated and unit.held is not None and unit.held.epoch != epoch:
                     unit.held = None  # it was said of another time as the active node
+        inherited = self.mode is None and epoch != -1  # the daemon before this one may have started them
         self.mode, self.epoch, self.issued = mode, epoch, issued
-        self._forget_drain()
+        self._asked_s = asyncio.get_running_loop().time()
+        self._landing.forget()
         for unit in self.units:
             unit.seen_gone, unit.restart = False, ""
-        if mode is not Mode.RUN:
-            for unit in self.units:
-                if unit.doing == "start" and unit.operation is not None:
-                    unit.operation.cancel()
+            unit.lived, unit.unattended = unit.lived or inherited, mode is Mode.HANDS_OFF
+            if mode in (Mode.STOP, Mode.KILL) and unit.doing == "start" and unit.operation is not None:
+                unit.operation.cancel()
 
     async def _look_at(self, unit: Unit) -> None:
         before = unit.status.state
-        unit.status = await unit.service.observe()
+        unit.status = seen = await unit.service.observe()
+        old = seen.looked_s is not None and seen.looked_s < self._asked_s
+        if old and not seen.processes and self.mode in (Mode.STOP, Mode.KILL):
+            # That nothing lived before the request does not count; a look that began after it will.
+            seen.processes = seen.jobs = seen.pending = True
         now = self.clock.now()
         if unit.status.state != before or unit.since is None:
             unit.since = now
             self.log("service-state", service=unit.service.name, state=unit.status.state, was=before)
         self.stops.seen(unit, now)
         if unit.gone:
-            unit.seen_gone, unit.stray = True, False
-        if unit.up:
-            unit.was_running = True
-        elif unit.was_running and not unit.doing and unit.status.state in ("stopped", "failed"):
-            unit.was_running = False
-            if self.mode is Mode.RUN and unit.held is None:
+            unit.seen_gone, unit.stray, unit.lived = True, False, False
+        elif not seen.pending:
+            unit.lived = True
+        ends = unit.ends()
+        if ends and self.mode is Mode.RUN and unit.held is None:
+            for _ in range(min(ends, unit.plan.budget.limit + 1)):
                 unit.failures = after_failure(unit.plan.budget, unit.failures, now)
-                self.log("service-ended", service=unit.service.name, detail=unit.status.detail)
+            detail = seen.detail or ("its manager has started it again" if unit.up else "")
+            self.log("service-ended", service=unit.service.name, detail=detail)
 
     # -- acting -----------------------------------------------------------------------------------
 
@@ -193,20 +201,16 @@ class Group:
 
     def _keep_stopped(self, unit: Unit) -> None:
         """An operator wants it so."""
-        if not unit.doing and not unit.gone and not just(unit.stopped_at, self.clock.now()):
-            unit.stopped_at = self.clock.now()
+        now = self.clock.now()
+        if unit.to_stop and not just(unit.stopped_at, now):
+            unit.stopped_at = now
             self._begin(unit, "stop", self._stop(unit))
 
     def _ask_to_stop(self, unit: Unit) -> None:
         now = self.clock.now()
-        if (
-            not unit.doing
-            and not unit.gone
-            and self._dependents_gone(unit)
-            and not just(unit.stopped_at, now)
-        ):
+        if unit.to_stop and self._dependents_gone(unit) and not just(unit.stopped_at, now):
             unit.stopped_at = now
-            if self.gated and not unit.stray and (self.epoch == -1 or unit.seen_gone):
+            if self.gated and unit.seen_living and not unit.stray and (self.epoch == -1 or unit.seen_gone):
                 unit.stray = True
                 report_stray(unit, self.log)
             self._begin(unit, "stop", self._stop(unit))
@@ -237,7 +241,7 @@ class Group:
         started = await unit.service.start(self.epoch if self.epoch is not None else -1)
         if started:
             unit.was_running = True  # it may end before the next look, which is a failure too
-        elif self.mode is Mode.RUN:
+        elif self.mode in (Mode.RUN, Mode.HANDS_OFF):
             unit.failures = after_failure(unit.plan.budget, unit.failures, self.clock.now())
             self.log("service-start-failed", service=unit.service.name)
 
@@ -255,31 +259,6 @@ class Group:
 
     # -- seeing -----------------------------------------------------------------------------------
 
-    def _look_after_drain(self) -> None:
-        quiet = all(unit.gone for unit in self.units)
-        if not quiet:
-            self._forget_drain()
-            return
-        if self._drained:
-            return
-        if self._drain_task is None:
-            now = self.clock.now()
-            if just(self._drain_failed_at, now):
-                return
-            self._drain_task = asyncio.create_task(self.drain.drained(), name="drain")
-            self._drain_task.add_done_callback(lambda _: self.poke.set())
-        if self._drain_task.done():
-            task, self._drain_task = self._drain_task, None
-            self._drained = not task.cancelled() and task.exception() is None and task.result()
-            self._drain_failed_at = None if self._drained else self.clock.now()
-
-    def _forget_drain(self) -> None:
-        """What was or is being synced proves nothing about what is written from now on."""
-        self._drained, self._drain_failed_at = False, None
-        if self._drain_task is not None:
-            self._drain_task.cancel()
-            self._drain_task = None
-
     def _publish(self) -> None:
         if self._wanted is not None:
             return  # seen under a request that no longer counts
@@ -289,7 +268,7 @@ class Group:
             epoch=self.epoch,
             processes=any(u.status.processes for u in self.units),
             jobs=any(u.status.jobs or u.doing for u in self.units),
-            drained=self._drained,
+            drained=self._landing.proven,
             failed=any(
                 u.plan.critical and not u.held and spent(u.plan.budget, u.failures, now) for u in self.units
             ),

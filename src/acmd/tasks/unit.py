@@ -56,6 +56,10 @@ class Unit:
     restart: str = ""  # why it is to be started anew though nothing is wrong with it
     stray: bool = False  # runs without a lease, and nobody of acmd's started it
     seen_gone: bool = False  # since the mode in force was taken over
+    lived: bool = False  # started, or seen living, since it was last seen gone
+    unasked: int | None = None  # what its manager's own restarts came to at the last look
+    foreseen: int = 0  # 1: the next of these belongs to an end that was counted
+    unattended: bool = False  # maintenance of all: nothing is started
     probed: dict[str, Probed] = field(default_factory=dict)  # by the probe's name
     held: Held | None = None  # while an operator has it, its end is no failure and nothing is started
 
@@ -64,9 +68,28 @@ class Unit:
         if doing == "stop" and self.stop_began is None and not self.gone:
             self.stop_began, self.stop_cut = now, False
         elif doing == "start":
-            self.stop_began = None
+            self.stop_began, self.lived = None, True
         self.stop_cut = self.stop_cut or doing == "kill"
         self.doing = doing
+
+    def ends(self) -> int:
+        """After each look: how often it ended by itself since the one before.
+
+        It was seen down, or its manager has started it again before anybody saw that: a unit with Restart=
+        may crash for ever and never be down for long.
+        """
+        seen, found = self.status, 0
+        if seen.state != "unknown":
+            if self.unasked is not None and not self.doing:
+                found = max(0, seen.unasked - self.unasked)
+            self.unasked = seen.unasked
+        found -= min(found, self.foreseen)
+        if self.up:
+            self.was_running, self.foreseen = True, 0
+        elif self.was_running and not self.doing and seen.state in DOWN:
+            self.was_running = False
+            found, self.foreseen = found + 1, int(seen.jobs)
+        return found
 
     @property
     def up(self) -> bool:
@@ -82,6 +105,20 @@ class Unit:
     def gone(self) -> bool:
         """Whether nothing of it lives and nothing is about to."""
         return not self.status.processes and not self.status.jobs and not self.doing
+
+    @property
+    def to_stop(self) -> bool:
+        """Whether there is a reason to stop it now.
+
+        A look under way is none unless it lived: its answer comes, and a stop would throw that away. It does
+        not count as gone meanwhile.
+        """
+        return not self.doing and not self.gone and (self.lived or not self.status.pending)
+
+    @property
+    def seen_living(self) -> bool:
+        """Whether it is known to live, and not only unknown whether it does."""
+        return not self.status.pending and self.status.processes and self.status.state != "unknown"
 
 
 def report_stray(unit: Unit, log: Callable[..., None]) -> None:

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from acmd.drivers.scripts.program import Ended, run_program
 from acmd.guard import cgroups
 from acmd.ports import ServiceStatus
 
 OBSERVE_LIMIT_S = 0.5
+LEFT = "it is down, but processes were left in its control group"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ class Place:
         except OSError:
             return True
 
+    def checked(self, status: ServiceStatus) -> ServiceStatus:
+        """A status that may be a moment old, with the kernel's word of now on what lives in the group."""
+        if not status.processes and self.populated():
+            status.processes, status.detail = True, LEFT
+        return status
+
     async def settled(self) -> bool:
         """As `populated`, but what was just killed, or is just ending, is given a moment."""
         for _ in range(5):
@@ -91,7 +98,9 @@ class Monitor:
     """Looks at a service by a script that may be slow, without making anybody wait for it.
 
     `look` begins a run unless the last one is young enough, and waits for it for half a second at
-    most. A run goes on in the background after that; its outcome is there at the next look.
+    most. A run goes on in the background after that, up to the script's own limit, and its outcome
+    is there at a later look. Meanwhile the last outcome stands. It is from after the last action
+    (`forget`), and says when it began: whether that is late enough is the caller's to judge.
     """
 
     def __init__(self, name: str, runs_on: str, once: Callable[[], asyncio.Future[ServiceStatus]]) -> None:
@@ -99,15 +108,37 @@ class Monitor:
         self._runs_on = runs_on
         self._once = once
         self._run: asyncio.Future[ServiceStatus] | None = None
-        self._ended = 0.0
+        self._began = 0.0  # the run under way
+        self._doubted = False  # a kill came after it began
+        self._ended = 0.0  # the last one
         self.last: ServiceStatus | None = None
 
     def forget(self) -> None:
-        """What was seen, and what a run under way will say, counts no more: something was changed."""
+        """What was seen, and what a run under way will say, counts no more: something is being changed.
+
+        Only for what looks by itself afterwards (`keep`), or comes once: where each turn of a loop forgets,
+        a slow script never gets to say anything.
+        """
         self.last = None
         if self._run is not None:
             self._run.cancel()
             self._run = None
+
+    def keep(self, status: ServiceStatus, began: float) -> None:
+        """An action looked by itself: that is the newest there is."""
+        self.forget()
+        self.last = status
+        status.looked_s = began
+        self._ended = asyncio.get_running_loop().time()
+
+    def doubt(self) -> None:
+        """It was killed: that it lived says nothing any more. That nothing lived still holds.
+
+        A run under way goes on, since kills are repeated faster than a script may be.
+        """
+        self._doubted = True
+        if self.last is not None and self.last.processes:
+            self.last = None
 
     async def look(self, running_for_s: float, stopped_for_s: float) -> ServiceStatus:
         """The status. A running one may be that old, a stopped one only so old. Never raises."""
@@ -115,26 +146,30 @@ class Monitor:
         if self.last is not None and self._run is None:
             good_for_s = running_for_s if self.last.state == "running" else stopped_for_s
             if loop.time() - self._ended < good_for_s:
-                return self._again(self.last)
+                return replace(self.last)
         if self._run is None:
-            self._run = self._once()
+            self._run, self._began, self._doubted = self._once(), loop.time(), False
         run = self._run
         await asyncio.wait((run,), timeout=OBSERVE_LIMIT_S)
-        if run.done() and not run.cancelled():
-            if self._run is run:
-                self._run = None
-                self._ended = loop.time()
-                self.last = run.result()
-            return self._again(run.result())
-        if self.last is not None and self.last.state == "running":
-            return self._again(self.last)
+        if run.done() and self._run is run:
+            self._take(run, loop.time())
+        if self.last is not None:
+            return replace(self.last)  # the caller may change what it gets
         return ServiceStatus(
-            self._name, self._runs_on, processes=True, jobs=True, detail="its monitor has not answered yet"
+            self._name,
+            self._runs_on,
+            processes=True,
+            jobs=True,
+            detail="its monitor has not answered yet",
+            pending=True,
         )
 
-    @staticmethod
-    def _again(status: ServiceStatus) -> ServiceStatus:
-        # The caller may change what it gets.
-        return ServiceStatus(
-            status.name, status.runs_on, status.state, status.processes, status.jobs, detail=status.detail
-        )
+    def _take(self, run: asyncio.Future[ServiceStatus], now: float) -> None:
+        self._run = None
+        if run.cancelled():
+            return
+        seen = run.result()
+        if self._doubted and seen.processes:
+            return
+        seen.looked_s = self._began
+        self.last, self._ended = seen, now

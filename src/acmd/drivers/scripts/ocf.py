@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from acmd.drivers.scripts import addresses, metadata
-from acmd.drivers.scripts.action import Monitor, Place
+from acmd.drivers.scripts.action import LEFT, Monitor, Place
 from acmd.drivers.scripts.metadata import AgentError, Metadata
 from acmd.drivers.scripts.program import REFUSED, Ended
 from acmd.ports import ServiceStatus
@@ -136,13 +136,13 @@ class OcfService:
         self.changed.clear()
         if self._doing:
             return ServiceStatus(self.name, self._agent.runs_on, self._doing, processes=True, jobs=True)
-        return await self._monitor.look(self._interval_s, FRESH_S)
+        return self._agent.place.checked(await self._monitor.look(self._interval_s, FRESH_S))
 
     async def _look(self) -> ServiceStatus:
         status = self._judged(await self._run("monitor"))
         living = await self._agent.place.settled()
         if living and not status.processes:
-            status.detail = "it is down, but processes were left in its control group"
+            status.detail = LEFT
         elif self._address and status.state == "unknown" and not addresses.present(self._address):
             # The kernel's own word is better than that of an agent which cannot be run.
             status.processes = False
@@ -172,46 +172,55 @@ class OcfService:
         self._doing, self._note = "starting", ""
         failed = self._monitor.last is not None and self._monitor.last.state == "failed"
         self._monitor.forget()
+        seen, began = None, 0.0
         try:
             if failed:
                 await self._run("stop")
             ended = await self._run("start", epoch)
             if ended.code == SUCCESS:
+                began = asyncio.get_running_loop().time()
                 ended = await self._run("monitor", epoch)
             if ended.code not in RUNNING:
                 self._note = f"its start failed: {_words(ended)}"
                 return False
+            seen = self._judged(ended)
             return True
         finally:
-            self._ended()
+            self._ended(seen, began)
 
     async def stop(self) -> bool:
         """Stop, then ask the monitor whether it is gone. False when not, or when processes are left."""
         self._doing, self._note = "stopping", ""
         self._monitor.forget()
+        seen, began = None, 0.0
         try:
             ended = await self._run("stop")
             if ended.code not in {SUCCESS, NOT_INSTALLED}:
                 self._note = f"its stop failed: {_words(ended)}"
-            status = await self._look()
+            began = asyncio.get_running_loop().time()
+            seen = await self._look()
         finally:
-            self._ended()
-        if status.processes:
+            self._ended(seen, began)
+        if seen.processes:
             return False
         self._agent.place.remove()
         return True
 
     async def kill(self) -> None:
         """SIGKILL to its control group; a virtual address is taken from the kernel, with no agent asked."""
-        self._monitor.forget()
+        self._monitor.doubt()
         self._agent.place.kill()
         if self._address:
             addresses.remove(self._address)
         self.changed.set()
 
-    def _ended(self) -> None:
+    def _ended(self, seen: ServiceStatus | None, began: float) -> None:
+        """`seen`: what the action found at its end. A slow monitor should not have to find it again."""
         self._doing = ""
-        self._monitor.forget()
+        if seen is None:
+            self._monitor.forget()
+        else:
+            self._monitor.keep(seen, began)
         self.changed.set()
 
     async def _run(self, action: str, epoch: int = -1) -> Ended:

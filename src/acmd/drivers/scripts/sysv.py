@@ -82,7 +82,7 @@ class SysvService:
             self.changed.clear()
             if self._doing:
                 return ServiceStatus(self.name, self._script.runs_on, self._doing, processes=True, jobs=True)
-            return await self._monitor.look(FRESH_S, FRESH_S / 5)
+            return self._script.place.checked(await self._monitor.look(FRESH_S, FRESH_S / 5))
         status = await self._unit.observe()
         if status.state != "running":
             self._monitor.forget()
@@ -122,14 +122,17 @@ class SysvService:
         if self._unit is not None:
             return await self._start_unit(self._unit, epoch)
         self._doing = "starting"
+        seen, began = None, 0.0
         try:
             ended = await self._run("start", self._script.start_limit_s, epoch)
             if ended.code != 0:
                 self._note = f"its start failed: {_words(ended)}"
                 return False
-            return (await self._look()).state == "running"
+            began = asyncio.get_running_loop().time()
+            seen = await self._look()
+            return seen.state == "running"
         finally:
-            self._ended()
+            self._ended(seen, began)
 
     async def _start_unit(self, unit: Service, epoch: int) -> bool:
         status = await unit.observe()
@@ -138,7 +141,9 @@ class SysvService:
             await unit.stop()
         if not await unit.start(epoch):
             return False
+        began = asyncio.get_running_loop().time()
         said = await self._look()
+        self._monitor.keep(said, began)  # what was asked while it was starting counts no more
         if not self._script.lenient:
             return said.state == "running"
         return self._with_its_word(await unit.observe(), said).state == "running"
@@ -150,29 +155,36 @@ class SysvService:
         if self._unit is not None:
             return await self._unit.stop()
         self._doing = "stopping"
+        seen, began = None, 0.0
         try:
             ended = await self._run("stop", self._script.stop_limit_s)
             if ended.code not in {0, 7}:
                 self._note = f"its stop failed: {_words(ended)}"
-            gone = not (await self._look()).processes
+            began = asyncio.get_running_loop().time()
+            seen = await self._look()
         finally:
-            self._ended()
-        if gone:
-            self._script.place.remove()
-        return gone
+            self._ended(seen, began)
+        if seen.processes:
+            return False
+        self._script.place.remove()
+        return True
 
     async def kill(self) -> None:
         """SIGKILL to all of its control group."""
-        self._monitor.forget()
+        self._monitor.doubt()
         if self._unit is not None:
             await self._unit.kill()
         else:
             self._script.place.kill()
             self.changed.set()
 
-    def _ended(self) -> None:
+    def _ended(self, seen: ServiceStatus | None, began: float) -> None:
+        """`seen`: what the action found at its end. A slow script should not have to find it again."""
         self._doing = ""
-        self._monitor.forget()
+        if seen is None:
+            self._monitor.forget()
+        else:
+            self._monitor.keep(seen, began)
         self.changed.set()
 
     async def _run(self, action: str, limit_s: float, epoch: int = -1) -> Ended:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-import threading
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,6 +15,19 @@ from acmd.guard.processes import read_stat
 
 ROOT = "/sys/fs/cgroup"
 SCAN_LIMIT_S = 2.0
+SETTLE_S = 0.2  # in which a process that was killed ends, unless the kernel holds it
+SCAN = """
+import os, sys
+mark = b"INVOCATION_ID=" + sys.argv[1].encode()
+for name in os.listdir("/proc"):
+    if name.isdecimal():
+        try:
+            with open("/proc/" + name + "/environ", "rb") as file:
+                if mark in file.read().split(bytes(1)):
+                    print(name)
+        except OSError:
+            continue
+"""
 RESERVED = ("cgroup.", "notify_on_release", "release_agent", "tasks", "_", ".")
 
 
@@ -116,45 +129,81 @@ def kill_escaped(escaped: Iterable[Escaped]) -> None:
             os.close(handle)
 
 
-async def escaped_of(invocation: str, paths: Iterable[str]) -> tuple[Escaped, ...]:
-    """The processes of one run of a unit that are outside of its control group.
+class Search:
+    """Finds the processes of one run of a unit that are outside of its control group.
 
     systemd gives each run an INVOCATION_ID in the environment, which children inherit. Reading
-    environments can hang on a process that the kernel holds: it is done in a thread with a limit.
-    Raises TimeoutError.
+    environments can hang on a process that the kernel holds, so a process of its own does it, which is left
+    behind when it hangs (ADR 0003): a thread in the kernel would keep the daemon from exiting. While one is
+    left, no second one is sent after it.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[tuple[Escaped, ...]] = loop.create_future()
-    inside = frozenset(paths)
 
-    def deliver(found: tuple[Escaped, ...]) -> None:
-        if not done.done():
-            done.set_result(found)
+    def __init__(self, code: str = SCAN, limit_s: float = SCAN_LIMIT_S) -> None:
+        self._code = code
+        self._limit_s = limit_s
+        self._invocation = ""
+        self._run: asyncio.Task[tuple[int, ...] | None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
 
-    def work() -> None:
-        found = tuple(_scan(invocation, inside))
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(deliver, found)
+    @property
+    def hanging(self) -> bool:
+        """Whether one that was given up has not ended yet."""
+        return self._run is None and self._process is not None and self._process.returncode is None
 
-    threading.Thread(target=work, name="systemd-scan", daemon=True).start()
-    async with asyncio.timeout(SCAN_LIMIT_S):
-        return await done
+    async def escaped(self, invocation: str, paths: Iterable[str]) -> tuple[Escaped, ...]:
+        """What was found. Who asks while another one's search for the same run goes on shares it.
 
+        Raises TimeoutError when that cannot be told now, and OSError.
+        """
+        if self._run is None or self._invocation != invocation:
+            if self.hanging or self._run is not None:
+                raise TimeoutError
+            self._invocation = invocation
+            self._run = asyncio.create_task(self._search(invocation), name="systemd-search")
+        found = await asyncio.shield(self._run)
+        if found is None:
+            raise TimeoutError
+        members = set(pids(paths))
+        return tuple(one for pid in found if pid not in members and (one := _escaped(pid)) is not None)
 
-def _scan(invocation: str, inside: frozenset[str]) -> Iterable[Escaped]:
-    mark = f"INVOCATION_ID={invocation}".encode()
-    members = set(pids(inside))
-    for name in os.listdir("/proc"):
-        if not name.isdecimal() or int(name) in members or int(name) == os.getpid():
-            continue
+    async def _search(self, invocation: str) -> tuple[int, ...] | None:
+        """Process ids; None when there was no answer within the limit."""
         try:
-            with open(f"/proc/{name}/environ", "rb") as file:
-                if mark not in file.read().split(b"\0"):
-                    continue
-            with open(f"/proc/{name}/comm", encoding="utf-8", errors="replace") as file:
-                comm = file.read().strip()
-            seen = read_stat(int(name))
-        except OSError:
-            continue
-        if seen is not None and seen.alive:
-            yield Escaped(seen.pid, seen.start, comm)
+            self._process = process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                "-S",
+                "-c",
+                self._code,
+                invocation,
+                cwd="/",
+                env={},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            try:
+                async with asyncio.timeout(self._limit_s):
+                    said, _ = await process.communicate()
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SETTLE_S):
+                        await process.communicate()
+                return None
+            return tuple(int(pid) for pid in said.split()) if process.returncode == 0 else None
+        finally:
+            self._run = None
+
+
+def _escaped(pid: int) -> Escaped | None:
+    """The process behind an id, unless it has ended meanwhile."""
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
+            comm = file.read().strip()
+        seen = read_stat(pid)
+    except OSError:
+        return None
+    return Escaped(seen.pid, seen.start, comm) if seen is not None and seen.alive else None

@@ -56,6 +56,7 @@ class SystemdService:
         self._invocation = ""
         self._scanned = ""  # the invocation that was looked through for processes that slipped out
         self._escaped: tuple[groups.Escaped, ...] = ()
+        self._search = groups.Search()
         self._note = ""  # how the last start or stop failed
         bus.watch(unit.unit, self._on_change)
 
@@ -91,7 +92,7 @@ class SystemdService:
         # A unit that PID 1 calls active is not gone, whatever the kernel says: either it has no processes
         # by its nature, or PID 1 has yet to hear of their end, and may then start it again.
         status.processes = groups.populated(self._groups) or seen.state == "running"
-        status.restarts = seen.restarts
+        status.restarts = status.unasked = seen.restarts
         status.since_s = max(0.0, time.clock_gettime(time.CLOCK_MONOTONIC) - seen.changed_us / 1e6)
         status.pids = groups.pids(self._groups) if status.processes else ()
         status.detail = seen.detail or (self._note if seen.state in {"stopped", "failed"} else "")
@@ -139,7 +140,7 @@ class SystemdService:
         """Once for each run that ended: did a process of it move to another control group?"""
         try:
             if self._invocation and self._scanned != self._invocation:
-                self._escaped = await groups.escaped_of(self._invocation, self._groups)
+                self._escaped = await self._search.escaped(self._invocation, self._groups)
                 self._scanned = self._invocation
             self._escaped = tuple(process for process in self._escaped if process.lives)
         except (TimeoutError, OSError):
