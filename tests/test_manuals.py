@@ -109,13 +109,34 @@ def test_bash_offers_every_option() -> None:
         assert {option.names[-1] for option in usage.options} <= offered, usage.name
 
 
+def test_bash_offers_what_acmctl_takes(tmp_path: Path) -> None:
+    """Its options, and files where one is named."""
+    (tmp_path / "backups").mkdir()
+    script = (
+        f"source {ROOT}/packaging/completions/acmctl.bash; "
+        'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _acmctl; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+
+    def offers(*words: str) -> set[str]:
+        line = ["bash", "--norc", "-c", script, "bash", "acmctl", *words]
+        said = subprocess.run(line, check=True, capture_output=True, text=True, cwd=tmp_path, timeout=LIMIT_S)
+        return set(said.stdout.split())
+
+    assert {"-i", "-s", "-d", "-e", "-D", "-E", "-b", "-v", "--keep", "--limit"} <= offers("-")
+    assert offers("-b", "") == {"backups"}
+    assert offers("-b", "backups", "--keep", "") == set()
+
+
 def test_zsh_reads_its_file() -> None:
-    """zsh finds no mistake in its file."""
+    """zsh finds no mistake in its files."""
     if shutil.which("zsh") is None:
         pytest.skip("zsh is not there (Debian: zsh)")
-    file = str(ROOT / "packaging/completions/_acmd")
-    said = subprocess.run(["zsh", "-n", file], check=False, capture_output=True, text=True, timeout=LIMIT_S)
-    assert (said.returncode, said.stderr) == (0, "")
+    for name in ("_acmd", "_acmctl"):
+        file = str(ROOT / "packaging/completions" / name)
+        said = subprocess.run(
+            ["zsh", "-n", file], check=False, capture_output=True, text=True, timeout=LIMIT_S
+        )
+        assert (said.returncode, said.stderr) == (0, "")
 
 
 def test_fish_completes(tmp_path: Path) -> None:
@@ -125,7 +146,7 @@ def test_fish_completes(tmp_path: Path) -> None:
     file = ROOT / "packaging/completions/acmd.fish"
 
     def offers(line: str) -> set[str]:
-        script = f"source {file}; complete -C '{line}'"
+        script = f"source {file}; source {file.with_name('acmctl.fish')}; complete -C '{line}'"
         said = subprocess.run(
             ["fish", "--no-config", "-c", script],
             check=True,
@@ -139,6 +160,7 @@ def test_fish_completes(tmp_path: Path) -> None:
     assert offers("acmd sw") == {"switchover"}
     assert {"--to", "--timeout"} <= offers("acmd switchover --t")
     assert offers("acmd service resu") == {"resume"}
+    assert {"-i", "-D", "--keep"} <= offers("acmctl -")
 
 
 # ---------------------------------------------------------------- commands in documents

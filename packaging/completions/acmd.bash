@@ -15,8 +15,8 @@ _acmd() {
         "setup --profile") mapfile -t COMPREPLY < <(compgen -W "fast patient standard" -- "$current"); return ;;
     esac
     case "$before" in
-        --config | --output | -c | -o) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-        --address | --device-id | --directory | --name | --node | --reason | --root | --services | --since | --timeout | --to | --until | -n) return ;;
+        --config | --output | --root | -c | -o) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        --address | --device-id | --directory | --name | --node | --reason | --services | --since | --timeout | --to | --until | -n) return ;;
     esac
     case "$command" in
         "") words="status switchover disable enable history events logs report check detach service nodes forget fence confirm-off clear-hold-down interlock timing config init migrate setup run guard demo --config --help --version" ;;

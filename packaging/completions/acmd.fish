@@ -98,7 +98,7 @@ complete -c acmd -n '__fish_seen_subcommand_from config' -l json -d 'for machine
 complete -c acmd -n '__fish_seen_subcommand_from migrate' -l plan -d 'show every change, make none (the default)'
 complete -c acmd -n '__fish_seen_subcommand_from migrate' -l apply -d 'make the changes; may be repeated'
 complete -c acmd -n '__fish_seen_subcommand_from migrate' -l undo -d 'put every file back byte for byte'
-complete -c acmd -n '__fish_seen_subcommand_from migrate' -l root -r -d 'a host that is not booted, below DIR'
+complete -c acmd -n '__fish_seen_subcommand_from migrate' -l root -r -F -d 'a host that is not booted, below DIR'
 complete -c acmd -n '__fish_seen_subcommand_from migrate' -l force -d 'the other node\'s manager is known not to run; with --undo also over files edited since'
 complete -c acmd -n '__fish_seen_subcommand_from migrate' -l json -d 'for machines'
 complete -c acmd -n '__fish_seen_subcommand_from setup' -l name -r -d 'of this node (else the host\'s name)'

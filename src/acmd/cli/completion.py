@@ -96,17 +96,47 @@ def fish(commands: list[Usage]) -> str:
         for option in _options(usage):
             if "--help" in option.names or "--config" in option.names:
                 continue
-            flags = "".join(f" -l {n[2:]}" if n.startswith("--") else f" -s {n[1:]}" for n in option.names)
-            value = " -r" if option.value else ""
-            value += (
-                " -F"
-                if option.is_file
-                else f" -a {_fish(' '.join(option.choices))}"
-                if option.choices
-                else ""
-            )
-            lines.append(f"{when}{flags}{value} -d {_fish(option.about)}")
+            lines.append(f"{when}{_fish_flags(option)}")
     return "\n".join(lines) + "\n"
+
+
+def _fish_flags(option: Argument) -> str:
+    """The names, the value and the meaning of an option."""
+    flags = "".join(f" -l {n[2:]}" if n.startswith("--") else f" -s {n[1:]}" for n in option.names)
+    value = " -r" if option.value else ""
+    if option.is_file:
+        value += " -F"
+    elif option.choices:
+        value += f" -a {_fish(' '.join(option.choices))}"
+    return f"{flags}{value} -d {_fish(option.about)}"
+
+
+def of_program(usage: Usage) -> dict[str, str]:
+    """For a program without commands: what belongs into its file for each shell."""
+    name = usage.name
+    files, free, _ = _values([usage])
+    return {
+        "bash": f"""{_HEAD}
+_{name}() {{
+    local current="${{COMP_WORDS[COMP_CWORD]}}"
+    case "${{COMP_WORDS[COMP_CWORD-1]}}" in
+        {" | ".join(files)}) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+        {" | ".join(free)}) COMPREPLY=(); return ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "{_words(usage)}" -- "$current")
+}}
+complete -F _{name} {name}
+""",
+        "zsh": f"#compdef {name}\n{_HEAD}\n_arguments {' '.join(map(_zsh_option, usage.options))}\n",
+        "fish": "\n".join(
+            [
+                _HEAD,
+                f"complete -c {name} -f",
+                *(f"complete -c {name}{_fish_flags(one)}" for one in usage.options),
+            ]
+        )
+        + "\n",
+    }
 
 
 def _options(usage: Usage) -> list[Argument]:

@@ -88,7 +88,7 @@ def _argument(parser: argparse.ArgumentParser, action: argparse.Action) -> Argum
         choices=choices,
         about=_about(parser, action),
         required=action.required if action.option_strings else action.nargs not in {"?", "*"},
-        is_file=metavar in {"FILE", "DIRECTORY", "PATH"},
+        is_file=metavar in {"FILE", "DIRECTORY", "DIR", "PATH"},
     )
 
 

@@ -10,7 +10,7 @@ import re
 import sys
 
 from acmd.cli import acmctl
-from acmd.cli.completion import bash, fish, zsh
+from acmd.cli.completion import bash, fish, of_program, zsh
 from acmd.cli.grammar import Argument, Usage, grammar, usage_of
 from acmd.cli.roff import page
 from acmd.config.generate import write
@@ -153,9 +153,13 @@ def acmd_page() -> str:
 
 def acmctl_page() -> str:
     """acmctl(8): ACM's options."""
-    usage = usage_of("acmctl", "", acmctl.parser())
+    usage = _acmctl()
     options = [f"- **{_shown(option)}**: {option.about}" for option in usage.options]
     return page("acmctl", 8, _MANUAL, _ACMCTL.format(synopsis=usage.synopsis, options="\n".join(options)))
+
+
+def _acmctl() -> Usage:
+    return usage_of("acmctl", "", acmctl.parser())
 
 
 def toml_page() -> str:
@@ -185,7 +189,7 @@ def _shown(argument: Argument) -> str:
 
 def generated() -> dict[str, str]:
     """Paths in the repository and what belongs there."""
-    commands = grammar()
+    commands, plain = grammar(), of_program(_acmctl())
     return {
         "docs/man/acmd.8": acmd_page(),
         "docs/man/acmctl.8": acmctl_page(),
@@ -193,6 +197,9 @@ def generated() -> dict[str, str]:
         "packaging/completions/acmd.bash": bash(commands),
         "packaging/completions/_acmd": zsh(commands),
         "packaging/completions/acmd.fish": fish(commands),
+        "packaging/completions/acmctl.bash": plain["bash"],
+        "packaging/completions/_acmctl": plain["zsh"],
+        "packaging/completions/acmctl.fish": plain["fish"],
     }
 
 
