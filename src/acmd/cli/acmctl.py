@@ -59,9 +59,15 @@ def parser() -> Parser:
         default=os.environ.get(FILE_VARIABLE) or DEFAULT_FILE,
         help=f"the configuration (else ${FILE_VARIABLE}, else {DEFAULT_FILE})",
     )
-    made.add_argument("--keep", metavar="N", type=_positive, default=KEEP, help="with -b: backups to keep")
     made.add_argument(
-        "--limit", metavar="S", type=_positive, default=LIMIT_S, help="with -b: seconds it may take"
+        "--keep", metavar="N", type=_positive, default=KEEP, help=f"with -b: backups to keep, else {KEEP}"
+    )
+    made.add_argument(
+        "--limit",
+        metavar="S",
+        type=_positive,
+        default=LIMIT_S,
+        help=f"with -b: seconds it may take, else {LIMIT_S:g}",
     )
     one = made.add_mutually_exclusive_group()
     one.add_argument("-i", dest="info", action="store_true", help="state of this node and of the cluster")
@@ -73,7 +79,8 @@ def parser() -> Parser:
         metavar="DIR",
         nargs="?",
         const="",
-        help="back up MySQL, on the active node only, into a dated directory below DIR",
+        help="back up MySQL, on the active node only, into a dated directory below DIR "
+        "(else `backup` in the state directory)",
     )
     one.add_argument("-v", action="version", version=f"acmctl (acmd {__version__})", help="the version")
     return made

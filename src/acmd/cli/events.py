@@ -23,7 +23,11 @@ POLL_S = 0.3
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How many, and whether to go on."""
     parser.add_argument(
-        "-n", type=positive_count, default=NEWEST, metavar="N", help=f"the newest N, at most {MOST}"
+        "-n",
+        type=positive_count,
+        default=NEWEST,
+        metavar="N",
+        help=f"the newest N, else {NEWEST}; at most {MOST}",
     )
     parser.add_argument("-f", "--follow", action="store_true", help="go on with what happens, until ^C")
     parser.add_argument("--json", action="store_true", help="for machines: one line an event")

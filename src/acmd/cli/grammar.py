@@ -19,6 +19,13 @@ class Argument:
     about: str
     required: bool
     is_file: bool
+    may_lack_value: bool  # an option that also stands alone
+
+    @property
+    def shown(self) -> str:
+        """The value as a person reads it."""
+        value = self.value or "|".join(self.choices)
+        return f"[{value}]" if self.may_lack_value else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +79,7 @@ def _synopsis(parser: argparse.ArgumentParser) -> str:
             words.append(f"{{{'|'.join(action.choices)}}} ...")
         elif action.help != argparse.SUPPRESS and not {"-h", "-c"} & {*action.option_strings}:
             shown = _argument(parser, action)
-            value = shown.value or "|".join(shown.choices)
-            word = " ".join(part for part in (shown.names[-1] if shown.names else "", value) if part)
+            word = " ".join(part for part in (shown.names[-1] if shown.names else "", shown.shown) if part)
             words.append(word if shown.required else f"[{word}]")
     return " ".join(words)
 
@@ -89,6 +95,7 @@ def _argument(parser: argparse.ArgumentParser, action: argparse.Action) -> Argum
         about=_about(parser, action),
         required=action.required if action.option_strings else action.nargs not in {"?", "*"},
         is_file=metavar in {"FILE", "DIRECTORY", "DIR", "PATH"},
+        may_lack_value=bool(action.option_strings) and action.nargs == "?",
     )
 
 

@@ -20,7 +20,11 @@ _SELDOM = ("outages", "unfenced")  # left out where no epoch has any
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """How many."""
     parser.add_argument(
-        "-n", type=positive_count, default=NEWEST, metavar="N", help=f"the newest N, at most {MOST}"
+        "-n",
+        type=positive_count,
+        default=NEWEST,
+        metavar="N",
+        help=f"the newest N, else {NEWEST}; at most {MOST}",
     )
     parser.add_argument("--json", action="store_true", help="for machines")
 

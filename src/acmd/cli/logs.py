@@ -21,7 +21,9 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which."""
-    parser.add_argument("-n", type=positive_count, default=NEWEST, metavar="N", help="the newest N")
+    parser.add_argument(
+        "-n", type=positive_count, default=NEWEST, metavar="N", help=f"the newest N, else {NEWEST}"
+    )
     parser.add_argument(
         "--since", metavar="WHEN", help="so long ago (90s, 10m, 2h, 1d), or a time such as 2026-11-25T19:00"
     )

@@ -183,8 +183,7 @@ def _command(usage: Usage, level: str = "###") -> str:
 
 
 def _shown(argument: Argument) -> str:
-    value = argument.value or "|".join(argument.choices)
-    return " ".join(part for part in (", ".join(argument.names), value) if part)
+    return " ".join(part for part in (", ".join(argument.names), argument.shown) if part)
 
 
 def generated() -> dict[str, str]:
