@@ -172,7 +172,14 @@ def test_with_the_daemon_down(made: Cluster) -> None:
     assert target.stat().st_mode & 0o777 == 0o600
     with tarfile.open(target) as archive:
         files = {Path(name).name: archive.extractfile(name) for name in archive.getnames()}
-        assert {"MISSING", "status.json", "config-show.toml", "shared.json", "history.json"} <= files.keys()
+        assert {
+            "MISSING",
+            "status.json",
+            "config-show.toml",
+            "check.txt",
+            "shared.json",
+            "history.json",
+        } <= files.keys()
         status = files["status.json"]
         assert status is not None
         assert json.loads(status.read())["role"] == "not-running"

@@ -22,6 +22,7 @@ from acmd.config.glance import Glance
 from acmd.errors import AcmdError
 
 COMMAND_S = 10.0
+CHECK_S = 40.0
 STORAGE_S = 5.0
 LOG_BYTES = 1 << 20
 LOG_LINES = 5000
@@ -40,6 +41,7 @@ def parts(config: str, place: Glance) -> dict[str, Part]:
         "status.txt": partial(command, [*me, "status", "--config", config], codes=range(4)),
         "config-show.toml": partial(command, [*me, "config", "--config", config, "show"]),
         "config-check.txt": partial(command, [*me, "config", "--config", config, "check"], codes=range(2)),
+        "check.txt": partial(command, [*me, "check", "--config", config], codes=range(2), limit_s=CHECK_S),
         "history.json": lambda: json.dumps(past(place, 100), indent=1),
         "logs.txt": lambda: _logs(place),
         "events.txt": lambda: _own_events(place),
@@ -55,6 +57,7 @@ def parts(config: str, place: Glance) -> dict[str, Part]:
             command(["systemctl", "--no-pager", "cat", *_OWN], codes=range(2))
         ),
         "mounts.txt": partial(tail, "/proc/self/mountinfo"),
+        "room.txt": partial(command, ["df", "-h", "--output"], codes=range(2)),
         "processes.txt": partial(command, ["ps", "-eo", "pid,ppid,stat,wchan:24,rtprio,etimes,rss,comm"]),
     }
     for file in LOG_FILES:
@@ -80,7 +83,7 @@ def versions() -> str:
     return "\n".join(rows) + "\n"
 
 
-def command(argv: list[str], codes: range = range(1)) -> str:
+def command(argv: list[str], codes: range = range(1), limit_s: float = COMMAND_S) -> str:
     """What a command says on both outputs. Raises AcmdError when it is absent, fails or does not end."""
     try:
         process = subprocess.Popen(
@@ -94,12 +97,12 @@ def command(argv: list[str], codes: range = range(1)) -> str:
     except OSError as error:
         raise AcmdError(f"{argv[0]}: {(error.strerror or str(error)).lower()}", "") from None
     try:
-        output, _ = process.communicate(timeout=COMMAND_S)
+        output, _ = process.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         if process.stdout is not None:
             process.stdout.close()
-        raise AcmdError(f"{os.path.basename(argv[0])} did not end within {COMMAND_S:g} s", "") from None
+        raise AcmdError(f"{os.path.basename(argv[0])} did not end within {limit_s:g} s", "") from None
     text = output.decode(errors="replace")
     if process.returncode not in codes:
         last = text.strip().splitlines()[-1:] or [""]
