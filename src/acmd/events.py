@@ -233,6 +233,15 @@ EVENTS: dict[str, Event] = {
         "info", "what by about reason", "An operator gave an order through this daemon; about whom, and why."
     ),
     "failback": Event("info", "to epoch", "The preferred node is ready: the services go back to it."),
+    "order-refused": Event(
+        "info", "what by about reason because", "An order was refused and changed nothing; whose, and why."
+    ),
+    "order-uncertain": Event(
+        "warning",
+        "what by about reason because",
+        "An order was given, and nobody knows whether it came to be in force.",
+        "`acmd status` once the storage answers",
+    ),
     "failback-not-ordered": Event(
         "warning", "to because", "The services should go back, but storage took no order.", _STORAGE
     ),

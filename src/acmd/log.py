@@ -7,6 +7,7 @@ once in the file of local2, whichever way rsyslog gets its lines. Elsewhere it g
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import logging.handlers
@@ -22,6 +23,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from acmd.events import default_level
+from acmd.pace import SLOW, Pace
 
 if TYPE_CHECKING:
     import structlog
@@ -29,12 +31,14 @@ if TYPE_CHECKING:
 QUEUE_LINES = 2000
 VALUE_LENGTH = 1000
 """Characters of one value; what is longer is cut."""
-BURST_LINES, LINES_A_S = 60, 1.0
-"""Of one event: so many at once, so many a second for ever. The rest is counted."""
+NEVER_LEFT_OUT = frozenset(("order-given", "order-uncertain"))
+SUPPRESSED_S = 10.0
+"""So long after lines began to be left out their number is told, also when no more such come."""
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 SYSLOG_SOCKET = "/dev/log"
 STDERR = 2
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
+_WAKE = logging.makeLogRecord({})
 Tap = Callable[[str, str, Mapping[str, Any]], None]
 
 
@@ -53,7 +57,7 @@ def _processors() -> Any:
 class Logger:
     """Lines go into a bounded queue; what does not fit is counted, and the count is logged later.
 
-    `tap` is told each event as well: its name, level and fields.
+    `tap` is told each event as well, whatever the log's pace and level: its name, level and fields.
     """
 
     def __init__(
@@ -68,7 +72,8 @@ class Logger:
         self.dropped = 0
         self.tap: Tap | None = None
         self._threshold = LEVELS[level]
-        self._pace = Pace()
+        self._pace = Pace({"order-refused": SLOW}, NEVER_LEFT_OUT)
+        self._pace_lock = threading.Lock()
         self._queue: queue.Queue[logging.LogRecord | None] = queue.Queue(QUEUE_LINES)
         self._handler = _handler(facility, target, syslog_socket, journal_socket)
         self._render: structlog.processors.KeyValueRenderer = _processors().KeyValueRenderer()
@@ -78,15 +83,30 @@ class Logger:
     def __call__(self, event: str, level: str = "", **fields: Any) -> None:
         """Log one event with its fields; by default at its own level. Never blocks, never raises."""
         level = level or default_level(event)
-        allowed, left_out = self._pace.ask(event, time.monotonic())
-        if not allowed:
-            return
-        if left_out:
-            self._put("log-lines-suppressed", "warning", {"what": event, "count": left_out})
         if self.tap is not None:
             self.tap(event, level, fields)
-        if LEVELS[level] >= self._threshold:
+        if LEVELS[level] < self._threshold:
+            return
+        with self._pace_lock:
+            first = not self._pace.left_out
+            allowed = self._pace.ask(event, fields, time.monotonic())
+            left_out = self._pace.take(event) if allowed else 0
+        if left_out:
+            self._tell_left_out(event, left_out)
+        if allowed:
             self._put(event, level, fields)
+        elif first:
+            with contextlib.suppress(queue.Full):  # then the thread is awake
+                self._queue.put_nowait(_WAKE)
+
+    def _tell_left_out(self, event: str, count: int) -> None:
+        self._put("log-lines-suppressed", "warning", {"what": event, "count": count})
+
+    def _tell_all_left_out(self) -> None:
+        with self._pace_lock:
+            counts, self._pace.left_out = self._pace.left_out, {}
+        for event, count in counts.items():
+            self._tell_left_out(event, count)
 
     def _put(self, event: str, level: str, fields: Mapping[str, Any]) -> None:
         plain = {key: _short(value) for key, value in fields.items()}
@@ -99,7 +119,20 @@ class Logger:
             self.dropped += 1
 
     def _write_all(self) -> None:
-        while (record := self._queue.get()) is not None:
+        due_s = 0.0  # when the number of lines left out is to be told; 0: there are none
+        while True:
+            record: logging.LogRecord | None = _WAKE
+            with contextlib.suppress(queue.Empty):
+                record = self._queue.get(timeout=max(0.0, due_s - time.monotonic()) if due_s else None)
+            if record is None:
+                break
+            if not due_s and self._pace.left_out:
+                due_s = time.monotonic() + SUPPRESSED_S
+            elif due_s and time.monotonic() >= due_s:
+                due_s = 0.0
+                self._tell_all_left_out()
+            if record is _WAKE:
+                continue
             if not self._written(record):
                 self.dropped += 1
             elif self.dropped and self._queue.empty():
@@ -125,28 +158,12 @@ class Logger:
 
     def close(self, limit_s: float = 1.0) -> None:
         """Write what is queued, for at most `limit_s`."""
+        self._tell_all_left_out()
         try:
             self._queue.put_nowait(None)
         except queue.Full:
             return
         self._thread.join(limit_s)
-
-
-class Pace:
-    """How often one event may be logged."""
-
-    def __init__(self) -> None:
-        self._left: dict[str, tuple[float, float, int]] = {}  # event: lines left, when, lines left out
-
-    def ask(self, event: str, now_s: float) -> tuple[bool, int]:
-        """Whether it may be logged now, and how many were left out since the last that was."""
-        left, before_s, left_out = self._left.get(event, (float(BURST_LINES), now_s, 0))
-        left = min(float(BURST_LINES), left + (now_s - before_s) * LINES_A_S)
-        if left < 1:
-            self._left[event] = left, now_s, left_out + 1
-            return False, 0
-        self._left[event] = left - 1, now_s, 0
-        return True, left_out
 
 
 def _short(value: Any) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from acmd.core.calls import Fault, StorageFault
-from acmd.history import entries_of, read_shared
-from acmd.tasks.journal import Journal
+from acmd.history import Entry, entries_of, read_shared
+from acmd.tasks.journal import LEFT_OUT_S, Journal
 from tests.tasks.kit import Log
 from tests.tasks.virtual_time import virtual
 
@@ -68,8 +68,8 @@ def test_it_is_shown_at_its_pace() -> None:
 
     async def story() -> None:
         sharing = asyncio.ensure_future(journal.share(shelf, "c", 3.0, log))
-        for _ in range(100):
-            journal.note("leaving", "info", {})
+        for number in range(100):
+            journal.note("service-state", "info", {"service": number})
         await asyncio.sleep(0.1)
         assert len(shelf.written) == 1
         shelf.fails = True
@@ -86,3 +86,37 @@ def test_it_is_shown_at_its_pace() -> None:
     found = read_shared(shelf.written[-1].encode(), "c", "a")
     assert len(found) == 101
     assert [event for event, _ in log.lines] == ["journal-fault"]
+
+
+def test_a_flood_pushes_nothing_out() -> None:
+    """What comes too often is counted and the number told; what was before is there; hooks hear of all."""
+    shelf, lines = Shelf(), Lines()
+    now = [1000.0]
+    journal = Journal(lines, "a", lambda: now[0])
+    heard: list[Entry] = []
+    journal.listeners.append(heard.append)
+
+    async def story() -> None:
+        sharing = asyncio.ensure_future(journal.share(shelf, "c", 3.0, Log()))
+        journal.note("epoch-began", "info", {"epoch": 7})
+        for number in range(5000):
+            journal.note("order-given", "info", {"what": "enable", "by": "mallory", "about": str(number)})
+            journal.note("order-refused", "info", {"what": "fence", "by": "mallory", "because": "no"})
+        journal.note("order-given", "info", {"what": "service stop", "by": "mallory", "about": "side"})
+        await asyncio.sleep(1)
+        now[0] += 2 * LEFT_OUT_S
+        await asyncio.sleep(2 * LEFT_OUT_S)
+        sharing.cancel()
+        await asyncio.gather(sharing, return_exceptions=True)
+
+    virtual(lambda clock: story())()
+    assert len(heard) == 10_002
+    kept = [(entry.event, entry.fields.get("what")) for entry in journal.entries]
+    assert kept[0] == ("epoch-began", None)
+    assert kept.count(("order-given", "enable")) == kept.count(("order-refused", "fence")) == 20
+    assert ("order-given", "service stop") in kept
+    left_out = [entry.fields["count"] for entry in journal.entries if entry.event == "log-lines-suppressed"]
+    assert left_out == [4980, 4980]
+    assert [entry.event for entry in read_shared(shelf.written[-1].encode(), "c", "a")] == [
+        k for k, _ in kept
+    ]

@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from acmd.log import BURST_LINES, QUEUE_LINES, Logger, Pace
+from acmd.log import QUEUE_LINES, Logger
+from acmd.pace import OF_A_SUBJECT
+
+BURST = int(OF_A_SUBJECT.burst)
 
 
 class Sink(logging.Handler):
@@ -190,27 +193,48 @@ def test_a_journal_that_is_gone(raising: None, tmp_path: Path) -> None:
 
 
 def test_one_event_too_often(logger: tuple[Logger, Sink]) -> None:
-    """Beyond a burst it is counted instead; others are not held up; the tap hears what the log does."""
+    """Beyond a burst it is counted and the number told; others are not held up; the tap hears all."""
     log, sink = logger
     heard: list[str] = []
     log.tap = lambda event, level, fields: heard.append(event)
-    for number in range(BURST_LINES + 40):
-        log("same", number=number)
+    for number in range(BURST + 40):
+        log("same", text=number)
+    log("same", service="web")
     log("other", level="debug")
     log.close()
-    assert len(sink.lines()) in (BURST_LINES, BURST_LINES + 1)
-    assert heard.count("same") == len(sink.lines())
-    assert heard[-1] == "other"
+    assert sink.lines()[:BURST] == [f"same text={number}" for number in range(BURST)]
+    told = [line for line in sink.lines()[BURST:] if line.startswith("log-lines-suppressed")]
+    assert sum(int(line.rpartition("=")[2]) for line in told) == 40
+    assert "same service='web'" in sink.lines()
+    assert heard == ["same"] * (BURST + 41) + ["other"]
 
 
-def test_the_pace_of_an_event() -> None:
-    """A burst, then one a second; what was left out is told with the next."""
-    pace = Pace()
-    assert all(pace.ask("x", 0.0) == (True, 0) for _ in range(BURST_LINES))
-    assert [pace.ask("x", 0.5)[0] for _ in range(3)] == [False, False, False]
-    assert pace.ask("y", 0.5) == (True, 0)
-    assert pace.ask("x", 1.0) == (True, 3)
-    assert pace.ask("x", 1.1) == (False, 0)
+def test_a_flood_that_is_over(logger: tuple[Logger, Sink], monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many lines were left out is told although no such event comes any more."""
+    monkeypatch.setattr("acmd.log.SUPPRESSED_S", 0.1)
+    log, sink = logger
+    for _ in range(BURST + 5):
+        log("same")
+    until = time.monotonic() + 10
+    while not sink.lines() or not sink.lines()[-1].startswith("log-lines-suppressed what='same' count="):
+        assert time.monotonic() < until
+        threading.Event().wait(0.01)
+
+
+def test_orders_are_never_left_out(logger: tuple[Logger, Sink]) -> None:
+    """However many come: each order that was given has its line; refused ones are paced by who and what."""
+    log, sink = logger
+    for _ in range(500):
+        log("order-given", what="enable", by="mallory")
+        log("order-refused", what="fence", by="mallory", because="no")
+    log("order-given", what="service stop", by="mallory", about="side")
+    log("order-refused", what="fence", by="alice", because="no")
+    log.close(10)
+    assert sum(line.startswith("order-given what='enable'") for line in sink.lines()) == 500
+    assert "order-given what='service stop' by='mallory' about='side'" in sink.lines()
+    assert sum(line.startswith("order-refused what='fence' by='mallory'") for line in sink.lines()) == 20
+    assert "order-refused what='fence' by='alice' because='no'" in sink.lines()
+    assert "log-lines-suppressed what='order-refused' count=480" in sink.lines()
 
 
 def test_the_level_that_an_event_has(logger: tuple[Logger, Sink]) -> None:

@@ -7,6 +7,8 @@ reader of it that is stuck the daemon would freeze there. Here each becomes an e
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import logging
 import os
 import select
@@ -29,17 +31,28 @@ ONE_WRITE = 4096  # what a pipe that is writable takes without waiting
 def hear(log: Log) -> None:
     """From now on for this process, and for the running loop. Nothing of it ever writes to standard error."""
 
+    ours = asyncio.get_running_loop()
+    own = threading.get_ident()
+
+    def log_here(event: str, **fields: Any) -> None:
+        """The log's tap is the daemon's own, which belongs to the loop's thread."""
+        if threading.get_ident() == own:
+            log(event, **fields)
+        else:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                ours.call_soon_threadsafe(functools.partial(log, event, **fields))
+
     def on_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         del loop
         if not _is_a_clients_doing(context):
-            _tell(log, str(context.get("message", "callback")), context.get("exception"))
+            _tell(log_here, str(context.get("message", "callback")), context.get("exception"))
 
     def on_thread(about: threading.ExceptHookArgs) -> None:
         name = about.thread.name if about.thread is not None else "thread"
-        _tell(log, name, about.exc_value)
+        _tell(log_here, name, about.exc_value)
 
     def on_unraisable(about: Any) -> None:
-        _tell(log, str(about.err_msg or "clean-up"), about.exc_value)
+        _tell(log_here, str(about.err_msg or "clean-up"), about.exc_value)
 
     def on_warning(
         message: Warning | str,
@@ -50,15 +63,15 @@ def hear(log: Log) -> None:
         line: str | None = None,
     ) -> None:
         del file, line
-        _say(log, "warning", f"{category.__name__}: {message}", f"{os.path.basename(filename)}:{lineno}")
+        _say(log_here, "warning", f"{category.__name__}: {message}", f"{os.path.basename(filename)}:{lineno}")
 
-    asyncio.get_running_loop().set_exception_handler(on_loop)
+    ours.set_exception_handler(on_loop)
     threading.excepthook = on_thread
     sys.unraisablehook = on_unraisable
     sys.excepthook = last_words
     warnings.showwarning = on_warning
     logging.lastResort = None
-    logging.getLogger().handlers = [_Lines(log)]
+    logging.getLogger().handlers = [_Lines(log_here)]
 
 
 class _Lines(Unlocked):

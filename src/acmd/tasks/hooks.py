@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from acmd.events import ALARMS, NEVER_HOOKED
 from acmd.history import Entry
-from acmd.sameness import ACTS, subject
+from acmd.pace import ACTS, subject
 
 QUEUE = 64  # events that wait for one hook
 REMEMBERED = 1000  # events that were told, of all hooks

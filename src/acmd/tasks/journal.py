@@ -1,12 +1,14 @@
 """The node journal: what is worth keeping of this node's events, for history, people and hooks.
 
-It is told of each event as it is logged, keeps it in a bounded local file, and shows the newest on shared
-storage at the board's pace. It decides nothing, and nothing waits for it.
+It is told of each event, keeps it in a bounded local file, and shows the newest on shared storage at the
+board's pace. What comes too often is counted instead, so that no flood pushes out what happened before; the
+hooks hear of it all the same. It decides nothing, and nothing waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
@@ -14,8 +16,10 @@ from typing import Any, Protocol
 from acmd.core.calls import StorageFault
 from acmd.events import KEPT
 from acmd.history import Entry, entries_of, line_of, shared, short
+from acmd.pace import PACED_BY, SLOW, Pace
 
 REMEMBERED = 500  # entries in memory
+LEFT_OUT_S = 60.0  # between two tellings of how many were left out
 _SERIOUS = ("warning", "error")
 
 
@@ -42,7 +46,7 @@ class Shelf(Protocol):
 
 
 class Journal:
-    """`note` is the log's tap. `listeners` are told each entry that was kept, at once."""
+    """`note` is the log's tap. `listeners` are told each entry that is worth keeping, at once."""
 
     def __init__(self, lines: Lines, node: str, wall_s: Callable[[], float]) -> None:
         self.entries: deque[Entry] = deque(entries_of(lines.newest()), REMEMBERED)
@@ -54,6 +58,8 @@ class Journal:
         self._standing: dict[str, Any] = {}  # role and epoch as told last
         self._news = asyncio.Event()
         self._shown = -1
+        self._pace = Pace(dict.fromkeys(PACED_BY, SLOW))
+        self._told_s = 0.0
 
     def note(self, event: str, level: str, fields: Mapping[str, Any]) -> None:
         """Keep it if it is worth it. Entries that do not say so get this node's epoch and role."""
@@ -61,15 +67,29 @@ class Journal:
             self._standing = {key: fields.get(key) for key in ("epoch", "role")}
         if event not in KEPT and level not in _SERIOUS:
             return
-        entry = Entry(
-            self._number, round(self._wall_s(), 3), level, event, short({**self._standing, **fields})
-        )
-        self._number += 1
-        self.entries.append(entry)
-        self._lines.append(line_of(entry))
+        entry = self._entry(event, level, {**self._standing, **fields})
+        if self._pace.ask(event, fields, entry.at_s):
+            self._keep(entry)
         for listener in self.listeners:
             listener(entry)
         self._news.set()
+
+    def _entry(self, event: str, level: str, fields: Mapping[str, Any]) -> Entry:
+        number, self._number = self._number, self._number + 1
+        return Entry(number, round(self._wall_s(), 3), level, event, short(fields))
+
+    def _keep(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self._lines.append(line_of(entry))
+
+    def _tell_left_out(self) -> None:
+        """How many entries are missing, at most once in LEFT_OUT_S."""
+        now_s = self._wall_s()
+        if self._pace.left_out and not 0 <= now_s - self._told_s < LEFT_OUT_S:
+            self._told_s = now_s
+            for event in tuple(self._pace.left_out):
+                fields = {"what": event, "count": self._pace.take(event)}
+                self._keep(self._entry("log-lines-suppressed", "warning", fields))
 
     def after(self, number: int, limit: int) -> list[Entry]:
         """The oldest `limit` entries above `number`; for a negative number the newest `limit`."""
@@ -83,8 +103,11 @@ class Journal:
         """Show the newest entries there, at most once in `every_s`, until cancelled."""
         told = ""
         while True:
-            await self._news.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LEFT_OUT_S if self._pace.left_out else None):
+                    await self._news.wait()
             self._news.clear()
+            self._tell_left_out()
             await self.show(shelf, cluster_id)
             if self._lines.fault != told:
                 told = self._lines.fault
@@ -94,7 +117,7 @@ class Journal:
 
     async def show(self, shelf: Shelf, cluster_id: str) -> None:
         """Once. What fails is tried again with the next news, or the next time."""
-        newest = self._number - 1
+        newest = self.entries[-1].number if self.entries else -1
         if newest == self._shown:
             return
         try:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from acmd.core.calls import StorageFault
 from acmd.core.observation import Leave
 from acmd.errors import AcmdError
 from acmd.ports import Clock
 from acmd.tasks.board import BoardKeeper
-from acmd.tasks.console.desk import Answer, Desk, Log, Request, text
+from acmd.tasks.console.desk import Answer, Desk, Log, Request
 from acmd.tasks.console.hosts import Hosts
 from acmd.tasks.console.maintenance import Maintenance
+from acmd.tasks.console.scribe import Allowance, Scribe
 from acmd.tasks.console.services import HeldStore, Services
 from acmd.tasks.fencing import Fencing
 from acmd.tasks.snapshot import Snapshot
@@ -34,8 +35,11 @@ class Console:
     fencing: Fencing
     held: HeldStore
     leave: Callable[[Leave], None]
+    allowance: Allowance = field(default_factory=Allowance)
+    scribe: Scribe = field(init=False)
 
     def __post_init__(self) -> None:
+        self.scribe = Scribe(self.log)
         Services(self._desk(), self._groups(), self.held).load()
 
     def _desk(self) -> Desk:
@@ -69,25 +73,36 @@ class Console:
         handler = self._handlers().get(do)
         if handler is None:
             return {"error": f"this daemon cannot do {do!r}", "remedy": "is it an older version?"}
+        if do in QUESTIONS:
+            return await self._ask(handler, request, who)
+        return await self._order(handler, request, who)
+
+    @staticmethod
+    async def _ask(handler: Handler, request: Request, who: str) -> Answer:
         try:
-            answer = await handler(request, who)
+            return await handler(request, who)
         except AcmdError as error:
             return {"error": error.what, "remedy": error.remedy}
+
+    async def _order(self, handler: Handler, request: Request, who: str) -> Answer:
+        """Whatever becomes of it, it leaves a trace of who gave it."""
+        try:
+            self.allowance.ask(who, self.clock.now())
+            answer = await handler(request, who)
+        except AcmdError as error:
+            self.scribe.refused(request, who, error.what, self.clock.now())
+            return {"error": error.what, "remedy": error.remedy}
         except StorageFault as failure:
+            self.scribe.uncertain(request, who, str(failure))
+            self.allowance.take(who)
             return {
                 "error": f"the shared directory did not take the order: {failure}",
                 "remedy": "nothing may have changed; look at `acmd status` once the storage answers",
             }
-        if do not in QUESTIONS:
-            self._note(request, answer, who)
+        except BaseException as problem:  # given up on after a time, or a mistake of acmd's
+            self.scribe.uncertain(request, who, repr(problem))
+            self.allowance.take(who)
+            raise
+        self.scribe.given(request, answer, who)
+        self.allowance.take(who)
         return answer
-
-    def _note(self, request: Request, answer: Answer, who: str) -> None:
-        """Who ordered what, about whom, and why."""
-        about = "all" if answer.get("all") else text(answer.get("service") or answer.get("node"))
-        about = about or text(answer.get("to"))
-        said = {"about": about, "reason": text(request.get("reason"))[:200]}
-        what = str(request["do"])
-        if what == "service":
-            what = f"service {answer['deed']}"
-        self.log("order-given", what=what, by=who, **{key: value for key, value in said.items() if value})
