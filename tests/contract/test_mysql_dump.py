@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,10 +16,11 @@ from pathlib import Path
 import pymysql
 import pytest
 
+import acmd
 from acmd.checks.database import _tables
 from acmd.checks.finding import Level
 from acmd.config.credentials import read_defaults_file
-from acmd.drivers.mysql_dump import DATED, FILE, Source, back_up, options_file
+from acmd.drivers.mysql_dump import DATED, FILE, PARTIAL, STALE_S, Source, back_up, options_file
 from acmd.errors import AcmdError
 
 PASSWORD = "s3c'r\"e#t\\ =;\u00e4"
@@ -198,3 +201,100 @@ def test_tables_that_are_not_innodb(server: Source) -> None:
         unix_socket=server.socket, user=server.user, password=server.password.encode()
     ) as connection:
         assert [found.what for found in _tables(connection)] == ["all tables are InnoDB"]
+
+
+# -- ended from outside ---------------------------------------------------------------------------
+
+BACKUP = """
+import sys
+from pathlib import Path
+from acmd.drivers.mysql_dump import Source, back_up
+from acmd.errors import AcmdError
+try:
+    back_up(Source("u", "p"), Path(sys.argv[1]), 2, 60.0, sys.argv[2])
+except AcmdError as error:
+    print(error.what)
+    sys.exit(7)
+"""
+
+
+def _started(tmp_path: Path, wrapper: bool) -> tuple[subprocess.Popen[str], Path, int]:
+    """A backup in a process of its own whose client never ends: the process, its directory, who dumps."""
+    pid = tmp_path / "pid"
+    hangs = f"echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 600"
+    inner = script(tmp_path / "inner", hangs)
+    client = script(tmp_path / "client", f"{inner}; exit 1") if wrapper else inner
+    top = tmp_path / "b"
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-c", BACKUP, str(top), str(client)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(acmd.__file__).parent.parent)},
+    )
+    until = time.monotonic() + 20
+    while not pid.exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    return process, top, int(pid.read_text())
+
+
+def _ends(pid: int) -> bool:
+    """Whether the process is gone, or a zombie, within a moment."""
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("wrapper", [False, True], ids=["client", "wrapper"])
+def test_ended_by_a_signal(tmp_path: Path, number: signal.Signals, wrapper: bool) -> None:
+    """As by timeout(1), cron or systemd: it says so, nothing is left, and nobody goes on dumping."""
+    process, top, dumps = _started(tmp_path, wrapper)
+    process.send_signal(number)
+    said, _ = process.communicate(timeout=20)
+    assert (process.returncode, said) == (7, f"the backup was ended by {number.name}\n")
+    assert _ends(dumps)
+    assert names(top) == []
+
+
+def test_killed(tmp_path: Path, client: Path) -> None:
+    """The client ends with it; what it left is removed by a later backup, and not while it is new."""
+    process, top, dumps = _started(tmp_path, wrapper=False)
+    process.kill()
+    process.communicate(timeout=20)
+    assert _ends(dumps)
+    (left,) = top.iterdir()
+    back_up(SOURCE, top, 7, 60.0, str(client))
+    assert left.exists()
+    _age(left)
+    time.sleep(1.1 - time.time() % 1)  # the next dated name
+    back_up(SOURCE, top, 7, 60.0, str(client))
+    assert not left.exists()
+
+
+def test_a_backup_that_runs_is_left_alone(tmp_path: Path, client: Path) -> None:
+    """However old its files look: it holds a lock. What somebody else put there stays as well."""
+    process, top, _ = _started(tmp_path, wrapper=False)
+    (running,) = top.iterdir()
+    mine = top / f"{PARTIAL}mine"
+    mine.mkdir()
+    (mine / "notes").touch()
+    for directory in (running, mine):
+        _age(directory)
+    back_up(SOURCE, top, 7, 60.0, str(client))
+    assert running.exists()
+    assert mine.exists()
+    process.terminate()
+    process.communicate(timeout=20)
+    assert not running.exists()
+
+
+def _age(directory: Path) -> None:
+    for path in (*directory.iterdir(), directory):
+        os.utime(path, (1, time.time() - 2 * STALE_S))

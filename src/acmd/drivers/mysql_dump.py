@@ -6,18 +6,24 @@ process and the client have open: never in arguments, in the environment or on a
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import fcntl
 import gzip
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from acmd.errors import AcmdError
@@ -31,6 +37,9 @@ TAIL = 256
 CHUNK = 1 << 20
 SAID_LIMIT = 400
 FILE = "mysql.sql.gz"
+PARTIAL = ".partial-"
+STALE_S = 600.0  # a backup that runs locks its file; this is for the instant before it does
+PR_SET_PDEATHSIG = 1
 DATE = "%Y-%m-%d_%H%M%S"
 DATED = re.compile(r"\d{4}-\d\d-\d\d_\d{6}")
 ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -58,19 +67,26 @@ def options_file(source: Source) -> str:
 def back_up(source: Source, directory: Path, keep: int, limit_s: float, client: str = "") -> Path:
     """Dump into a new dated directory below `directory`; the newest `keep` stay. Returns the new file.
 
-    Nothing under a dated name is ever incomplete. Raises AcmdError; then nothing new is there and no
-    older backup was removed.
+    Nothing under a dated name is ever incomplete. Raises AcmdError, also on SIGTERM and SIGHUP; then nothing
+    new is there, nothing is being dumped any more, and no older backup was removed.
     """
+    with _signals_raise():
+        return _back_up(source, directory, keep, limit_s, client)
+
+
+def _back_up(source: Source, directory: Path, keep: int, limit_s: float, client: str) -> Path:
     client = client or _client()
     now = datetime.now().astimezone().strftime(DATE)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=directory))  # mode 0700
+        _remove_stale(directory)
+        partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=directory))  # mode 0700
         try:
-            _dump(client, source, partial / FILE, limit_s)
-            _verify(partial / FILE)
-            sync_directory(partial)
-            partial.rename(directory / now)
+            with _new_file(partial / FILE) as raw:
+                _dump(client, source, raw, limit_s)
+                _verify(partial / FILE)
+                sync_directory(partial)
+                partial.rename(directory / now)
             sync_directory(directory)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -108,7 +124,54 @@ def _in_memory(text: str) -> Iterator[int]:
         os.close(handle)
 
 
-def _dump(client: str, source: Source, file: Path, limit_s: float) -> None:
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise AcmdError where the backup is; a second one disturbs no tidying up.
+
+    Who ignores one of them (nohup) goes on doing so. Signals belong to the main thread: elsewhere nothing.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ours = [number for number, what in before.items() if what != signal.SIG_IGN]
+    if threading.current_thread() is not threading.main_thread():
+        ours = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        del frame
+        for one in ours:
+            signal.signal(one, signal.SIG_IGN)
+        name = signal.Signals(number).name
+        raise AcmdError(f"the backup was ended by {name}", "run it again; older ones are as they were")
+
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, before[number])
+
+
+def _ends_with_us() -> Callable[[], None]:
+    """For the client to call before it becomes one: should this process be killed, it is killed as well."""
+    libc, parent = ctypes.CDLL(None), os.getpid()
+
+    def ends() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return ends
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """The client, with what it may have started."""
+    if process.returncode is None:  # not reaped: the number is its own
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+
+
+def _dump(client: str, source: Source, file: IO[bytes], limit_s: float) -> None:
     what = ("--databases", source.database) if source.database else ("--all-databases",)
     with _in_memory(options_file(source)) as options, tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
@@ -118,6 +181,7 @@ def _dump(client: str, source: Source, file: Path, limit_s: float) -> None:
             stderr=said,
             pass_fds=(options,),
             start_new_session=True,
+            preexec_fn=_ends_with_us(),  # noqa: PLW1509 - no other thread runs yet
         )
         late = threading.Event()
         timer = threading.Timer(limit_s, _give_up, (process, late))
@@ -130,7 +194,7 @@ def _dump(client: str, source: Source, file: Path, limit_s: float) -> None:
         finally:
             timer.cancel()
             timer.join()
-            process.kill()
+            _end(process)
             process.wait()
         if late.is_set():
             raise AcmdError(f"{client} did not end within {limit_s:g} s", "allow more time with --limit")
@@ -149,20 +213,26 @@ def _dump(client: str, source: Source, file: Path, limit_s: float) -> None:
 
 def _give_up(process: subprocess.Popen[bytes], late: threading.Event) -> None:
     late.set()
-    process.kill()
+    _end(process)
 
 
-def _compress(output: IO[bytes], file: Path) -> bytes:
-    """Write all of `output` into a new file of mode 0600; the end of it, uncompressed."""
+def _new_file(file: Path) -> IO[bytes]:
+    """A new file of mode 0600, locked as long as it is open: whoever tidies up leaves it alone."""
+    raw = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+    with contextlib.suppress(OSError):  # a file system without locks: its age protects it
+        fcntl.flock(raw, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return raw
+
+
+def _compress(output: IO[bytes], file: IO[bytes]) -> bytes:
+    """Write all of `output` into the file; the end of it, uncompressed."""
     tail = b""
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as raw:
-        with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6) as packed:
-            while chunk := output.read(CHUNK):
-                packed.write(chunk)
-                tail = (tail + chunk)[-TAIL:]
-        raw.flush()
-        os.fsync(raw.fileno())
+    with gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6) as packed:
+        while chunk := output.read(CHUNK):
+            packed.write(chunk)
+            tail = (tail + chunk)[-TAIL:]
+    file.flush()
+    os.fsync(file.fileno())
     return tail
 
 
@@ -177,6 +247,32 @@ def _verify(file: Path) -> None:
         tail = b""
     if COMPLETE not in tail:
         raise AcmdError(f"{file.name} is not what was written, read back", "look at the disk that it is on")
+
+
+def _remove_stale(directory: Path) -> None:
+    """What backups left that were killed. One that runs holds the lock of its file."""
+    for partial in directory.glob(f"{PARTIAL}*"):
+        with contextlib.suppress(OSError):
+            if partial.is_symlink() or not {path.name for path in partial.iterdir()} <= {FILE}:
+                continue
+            if time.time() - max(path.stat().st_mtime for path in (partial, *partial.iterdir())) < STALE_S:
+                continue
+            if not _is_locked(partial / FILE):
+                shutil.rmtree(partial)
+
+
+def _is_locked(file: Path) -> bool:
+    try:
+        handle = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def _prune(directory: Path, keep: int) -> None:
