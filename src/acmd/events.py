@@ -108,6 +108,12 @@ EVENTS: dict[str, Event] = {
         "A service that belongs to the active node runs here without a lease; it is stopped.",
         "let nothing but acmd start it: see its autostart, timers and people",
     ),
+    "service-barred": _alarm(
+        "warning",
+        "service because remedy",
+        "The armed guard cannot kill it: not started.",
+        "`acmd switchover`",
+    ),
     "stop-times-unkept": Event(
         "warning",
         "because remedy",

@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -127,3 +128,20 @@ async def test_an_agent_that_says_without_end() -> None:
     assert not await fence.fence("beta")
     assert log[0]["says"].endswith("the last word")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+async def test_an_agent_that_leaves_something_behind(tmp_path: Path) -> None:
+    """Its own exit code 0 is the confirmation, at once, though a child of it (ssh, a helper of a management
+    board) keeps its output open; the child is ended.
+    """
+    pid = tmp_path / "pid"
+    fence, _ = agent(
+        "import subprocess\n"
+        f"child = subprocess.Popen(['sleep', '600'])\nopen({str(pid)!r}, 'w').write(f'{{child.pid}}')\n",
+        limit_s=60.0,
+    )
+    begun = time.monotonic()
+    assert await fence.fence("beta")
+    assert time.monotonic() - begun < 30
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(int(pid.read_text())).wait(10)

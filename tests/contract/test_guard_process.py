@@ -347,6 +347,17 @@ async def test_a_guard_with_other_deadlines(tmp_path: Path) -> None:
             await link.close()
 
 
+async def test_a_guard_that_watches_less(tmp_path: Path) -> None:
+    """To one who has to trust its word for everything, a guard that was not told of all is none."""
+    async with real_bed(tmp_path) as bed:
+        for units, alive in (((), True), (("app.service",), False)):
+            link = GuardLink(bed.path, SystemClock(), 1000 * MS, watched={"unit": units, "sync": ()})
+            link.open()
+            await bed.until(lambda link=link: bool(link.details()))  # type: ignore[misc]
+            assert link.view().alive is alive
+            await link.close()
+
+
 async def test_refusals_reach_people(tmp_path: Path) -> None:
     """The link keeps the last refusal for status, until a request succeeds."""
     async with real_bed(tmp_path) as bed:

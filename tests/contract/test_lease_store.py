@@ -244,7 +244,7 @@ async def test_a_worker_that_dies(tmp_path: Path) -> None:
 
 
 async def test_an_abandoned_worker_that_dies(tmp_path: Path) -> None:
-    """It no longer counts as hanging, and nothing more is said of its call."""
+    """It no longer counts as hanging, and its end is told, late: a claim that hung may be made anew."""
     async with directory_rig(tmp_path, limit_s=0.2) as r:
         assert (await r.call(Kind.LIST)).fault is None
         worker = r.store.workers.pids()[1]
@@ -252,6 +252,8 @@ async def test_an_abandoned_worker_that_dies(tmp_path: Path) -> None:
         r.store.issue(r.next(Kind.LIST))
         assert (await r.outcome()).fault is Fault.TIMEOUT
         os.kill(worker, signal.SIGKILL)
+        late = await r.outcome()
+        assert (late.fault, late.late) == (Fault.WORKER_LOST, True)
         await until_gone((worker,))
         assert (await r.call(Kind.LIST)).fault is None
         assert (r.store.abandoned(), r.store.take_outcomes()) == (0, ())

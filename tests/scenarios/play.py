@@ -69,7 +69,7 @@ def order(world: World, verb: str, name: str, seconds: float) -> None:
         file.data = file.data[:256] + b"?" * 256
         return
     if verb == "bury":
-        orders.dead_holder = world.epoch
+        orders.dead_holder = (world.epoch, world.sequence())
         return
     for host in list(world.hosts.values()) if name == "all" else [world.hosts[name]]:
         _order_host(world, host, verb, seconds)

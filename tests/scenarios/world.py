@@ -22,7 +22,7 @@ from acmd.core.decision import (
     Supervise,
 )
 from acmd.core.election import decide
-from acmd.core.lease import LeaseState, Record, decode, encode, epoch_of, lease_name
+from acmd.core.lease import Defect, LeaseState, Record, decode, encode, epoch_of, lease_name
 from acmd.core.observation import (
     Fenced,
     Gate,
@@ -58,7 +58,7 @@ class Orders:
     disabled: set[str] = field(default_factory=set)
     forced: bool = False
     switchover: SwitchoverRequest | None = None
-    dead_holder: int = -1
+    dead_holder: tuple[int, int] | None = None
 
 
 @dataclass
@@ -260,5 +260,13 @@ class World:
 
     def record(self) -> str:
         """What its record says: `held`, `released`, `detached`, or `torn`."""
-        found = decode(self.directory.files[lease_name(self.epoch)].data, CLUSTER, self.epoch)
+        found = self._decoded()
         return str(found.state) if isinstance(found, Record) else "torn"
+
+    def sequence(self) -> int:
+        """Its record's sequence; -1 for a torn one."""
+        found = self._decoded()
+        return found.sequence if isinstance(found, Record) else -1
+
+    def _decoded(self) -> Record | Defect:
+        return decode(self.directory.files[lease_name(self.epoch)].data, CLUSTER, self.epoch)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.simulation.mutant import (
     CLAIMING,
     ELECTION,
+    HOLDING,
     OBSERVING,
     RENEWAL,
     SWITCH,
@@ -15,7 +16,19 @@ SECOND = (
     Mutant(
         "a detached epoch taken as expired",
         "detach",
-        ((OBSERVING, "return turn.obs.intent.dead_holder == seen.epoch", "return expired(seen)"),),
+        ((OBSERVING, "return named and (not older or expired(seen))", "return expired(seen)"),),
+    ),
+    Mutant(
+        "'*' settled by the nodes that are heard",
+        "unfenced",
+        (
+            (CLAIMING, "names = [p.node for p in peers]", "names = [p.node for p in peers if p.heard]"),
+            (
+                HOLDING,
+                "{peer.node for peer in obs.peers}",
+                "{peer.node for peer in obs.peers if peer.heard}",
+            ),
+        ),
     ),
     Mutant(
         "disarm before detached is acknowledged",

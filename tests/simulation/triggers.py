@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from acmd.core.lease import lease_name
+from acmd.core.lease import Record, decode, lease_name
 from acmd.core.observation import Intent, Interlock, Leave, SwitchoverRequest
 from acmd.core.state import Role
 from tests.simulation import oracle as o
@@ -213,7 +213,10 @@ def _declare_dead(item: Any) -> None:
     c, host = item
     if c.world.now < c.end and not host.up and _holds(c, host):
         c.world.count("holders declared dead")
-        c.world.command(Intent(known=True, dead_holder=c.world.safety.highest))
+        epoch = c.world.safety.highest
+        found = decode(c.world.server.names[lease_name(epoch)].data, c.world.cluster_id, epoch)
+        named = (epoch, found.sequence) if isinstance(found, Record) else None
+        c.world.command(Intent(known=True, dead_holder=named))
 
 
 def _unlink(c: Campaign, host: Host) -> None:

@@ -161,7 +161,7 @@ class World:
         peers = self._peers.get(host.name)
         if peers is None:
             peers = tuple(
-                Peer(other.name, other.up and other.daemon is not None and other.fit, self.is_disabled(other))
+                Peer(other.name, other.fit, self.is_disabled(other), other.up and other.daemon is not None)
                 for other in self.hosts
                 if other is not host
             )

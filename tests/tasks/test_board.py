@@ -229,6 +229,8 @@ async def test_posting_to_storage_that_fails(clock: FakeClock) -> None:
 
 # ---------------------------------------------------------------- nodes
 
+SILENT = Peer("b", fit=True, heard=False)
+
 
 @virtual
 async def test_files_of_the_past_do_not_count_as_alive(clock: FakeClock) -> None:
@@ -238,11 +240,10 @@ async def test_files_of_the_past_do_not_count_as_alive(clock: FakeClock) -> None
 
     async def test() -> None:
         await asyncio.sleep(30)
-        assert bench.keeper.peers() == ()
-        assert "b" in bench.keeper.heard
+        assert bench.keeper.peers() == (SILENT,)
         bench.put_node(node_file("b", 101))
         await until(lambda: bench.keeper.peers() == (Peer("b", fit=True),), 5)
-        assert 9 < await until(lambda: not bench.keeper.peers()) < 11
+        assert 9 < await until(lambda: bench.keeper.peers() == (SILENT,)) < 11
 
     await beside(bench.keeper.run(), test)
 
@@ -257,9 +258,22 @@ async def test_a_node_that_comes_later_counts_at_once(clock: FakeClock) -> None:
         bench.put_node(node_file("b", 5, fit=False))
         await until(lambda: bench.keeper.peers() == (Peer("b", fit=False),), 4)
         await asyncio.sleep(20)
-        assert bench.keeper.peers() == ()
+        assert bench.keeper.peers() == (SILENT._replace(fit=False),)
         bench.put_node(node_file("b", 5, incarnation="another"))
-        await until(bench.keeper.peers, 4)
+        await until(lambda: bench.keeper.peers() == (Peer("b", fit=True),), 4)
+
+    await beside(bench.keeper.run(), test)
+
+
+@virtual
+async def test_a_node_that_holds_down_is_not_fit(clock: FakeClock) -> None:
+    """It stays out of elections: an active node must not hand over to it."""
+    bench = Bench(clock)
+
+    async def test() -> None:
+        await asyncio.sleep(1)
+        bench.put_node(node_file("b", 5, held_down=True))
+        await until(lambda: bench.keeper.peers() == (Peer("b", fit=False),), 4)
 
     await beside(bench.keeper.run(), test)
 
@@ -344,7 +358,7 @@ async def test_a_file_that_becomes_garbage_makes_its_node_silent(clock: FakeCloc
         bench.put_node(node_file("b"))
         await until(bench.keeper.peers, 4)
         bench.put("nodes/b.json", b"\0" * 100)
-        await until(lambda: not bench.keeper.peers(), 11)
+        await until(lambda: bench.keeper.peers() == (SILENT,), 11)
         assert bench.keeper.heard["b"].file == node_file("b")
 
     await beside(bench.keeper.run(), test)

@@ -88,7 +88,8 @@ async def test_disable_refusals(clock: FakeClock) -> None:
     """An unknown node, and the active one while nobody could take over: what would stop is named."""
     desk = Desk(clock)
     await desk.active(silent=True)
-    assert await desk.refused("disable", node="c") == ("there is no node 'c'", "nodes known: a, b")
+    for order in ("disable", "enable"):
+        assert await desk.refused(order, node="c") == ("there is no node 'c'", "nodes known: a, b")
     assert await desk.refused("disable") == (
         "a is active and no other node can take over: web would stop",
         "mend the other node first, or stop the services with --force",
@@ -269,3 +270,14 @@ async def test_an_unfit_node_says_why(clock: FakeClock) -> None:
     desk.show(desk.state())
     assert desk.snapshot.own_file(4).unfit_because == "no route to its clients"
     assert to_content(Orders())["switchover_epoch"] == -1
+
+
+@virtual
+async def test_what_a_client_sends_is_made_printable(clock: FakeClock) -> None:
+    """A reason with half a character, an escape or a newline: it reaches all nodes, terminals and hooks."""
+    desk = Desk(clock)
+    await desk.active()
+    assert (await desk.ask("disable", node="b", reason="M\udcfcrz\x1b[2J\nx"))["ok"]
+    orders = desk.bench.keeper.orders
+    assert orders is not None
+    assert orders.nodes["b"].reason == "M?rz?[2J?x"

@@ -8,6 +8,8 @@ from acmd.core.observation import Mode
 from acmd.core.orders import Held
 from tests.fakes.clock import FakeClock
 from tests.tasks.kit import SlowService
+from tests.tasks.test_supervision import group as in_order
+from tests.tasks.test_supervision import kept_alive, log_of
 from tests.tasks.test_supervision_services import group, running, unit
 from tests.tasks.virtual_time import beside, until, virtual
 
@@ -123,3 +125,22 @@ async def test_losing_the_lease_ends_it_all(clock: FakeClock) -> None:
         assert it.units[0].held is None
 
     await beside(it.run(), test)
+
+
+@virtual
+async def test_a_service_that_is_barred_is_not_started(clock: FakeClock) -> None:
+    """It costs nothing else: what follows it starts, the group counts as up; once free it is started."""
+    web, later = SlowService("web"), SlowService("later")
+    supervised = in_order(clock, [web, later], {"later": ("web",)})
+    why = {"web": "the guard does not know it"}
+    supervised.bar = lambda name: why.get(name, "")
+
+    async def test() -> None:
+        await until(lambda: supervised.view().all_up)
+        await asyncio.sleep(20)
+        assert (web.calls, later.calls) == ([], ["start 7"])
+        assert log_of(supervised).count("service-barred") == 1
+        why.clear()
+        await until(lambda: web.calls, 2)
+
+    await kept_alive(supervised, clock, test)

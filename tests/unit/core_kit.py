@@ -275,3 +275,12 @@ NOBODY = (Peer("b", fit=False), Peer("c", fit=True, disabled=True))
 def promoting(**world: Any) -> Node:
     """A node that won epoch 7; nothing is armed or started."""
     return holder(Role.PROMOTING, **{"guard": disarmed(6), "services": gone(6), **world})
+
+
+def until(node: Node, kind: Kind, t: float) -> Call:
+    """Run the round begun at `t` up to the call of this kind, which then waits for its answer."""
+    if not node.pending:
+        node.turn(t)
+    while node.pending[0].kind is not kind:
+        node.turn(t, node.honest(node.pending.pop(0), t))
+    return node.take(kind)

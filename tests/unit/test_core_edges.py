@@ -213,7 +213,7 @@ def _some_change(rng: random.Random, node: Node) -> dict[str, Any]:
             {"services": ServicesView(rng.choice(list(Mode)), epoch, failed=rng.random() < 0.2)},
             {
                 "intent": Intent(
-                    all_disabled=rng.random() < 0.3, disabled_here=rng.random() < 0.2, dead_holder=epoch
+                    all_disabled=rng.random() < 0.3, disabled_here=rng.random() < 0.2, dead_holder=(epoch, 7)
                 )
             },
             {"interlock": rng.choice(list(Interlock))},

@@ -173,8 +173,12 @@ def test_another_cluster_file_ends_a_claim() -> None:
     assert (node.role(), node.state.lease) == (Role.PASSIVE, None)
 
 
-def test_no_claim_while_one_is_in_flight() -> None:
-    """'no claim of mine in flight': a link that nobody has an answer to may yet execute."""
+@pytest.mark.parametrize("fault", [None, Fault.EXISTS, Fault.WORKER_LOST])
+def test_no_claim_while_one_is_in_flight(fault: Fault | None) -> None:
+    """'no claim of mine in flight': a link that nobody has an answer to may yet execute.
+
+    The death of its worker ends that: should it still land, it is a foreign epoch, as for any lost worker.
+    """
     node = claimed()
     link = node.take(Kind.LINK)
     node.turn(2, failed(link, 2, Fault.TIMEOUT))
@@ -184,7 +188,7 @@ def test_no_claim_while_one_is_in_flight() -> None:
     assert decision.reason is Reason.CLAIM_IN_FLIGHT
     node.settle(7)
     assert node.role() is Role.PASSIVE
-    node.settle(8, failed(link, 8, late=True))
+    node.settle(8, failed(link, 8, fault, late=True) if fault else Outcome(link, at(8), at(8), late=True))
     node.settle(9)
     assert node.state.lease is not None
 

@@ -16,6 +16,7 @@ from acmd.core.observation import (
     Intent,
     Interlock,
     Leave,
+    Peer,
     ServicesView,
 )
 from acmd.core.state import Role
@@ -176,3 +177,15 @@ def test_this_host_is_never_fenced_by_itself() -> None:
     node = watcher(raw(EPOCH, "a", state=LeaseState.RELEASED), interlock=Interlock.BLOCKED, **AGENT)
     for t in range(40):
         assert Fence("a") not in node.settle(t)
+
+
+def test_an_interlock_over_a_torn_record_asks_for_every_peer() -> None:
+    """Nobody knows who held: each known peer is to be off before it passes, silent ones too."""
+    peers = (Peer("b", fit=True), Peer("c", fit=False, heard=False))
+    node = watcher(b"torn" * 128, interlock=Interlock.BLOCKED, peers=peers, **AGENT)
+    effects = tuple(effect for t in range(40) for effect in node.settle(t))
+    assert {effect.host for effect in effects if isinstance(effect, Fence)} == {"b", "c"}
+    node.settle(41, fenced=(Fenced("b", at(35)),))
+    assert node.role() is Role.PASSIVE
+    node.settle(42, fenced=(Fenced("b", at(35)), Fenced("c", at(36))))
+    assert node.state.lease is not None

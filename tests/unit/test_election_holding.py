@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from acmd.core.calls import Kind
+from acmd.core.calls import Fault, Kind
 from acmd.core.decision import Arm, CloseGate, Disarm, Exit, Reason, Supervise
 from acmd.core.lease import LeaseState
 from acmd.core.observation import Gate, GuardView, Intent, Leave, Mode, SwitchoverRequest
@@ -20,6 +20,7 @@ from tests.unit.core_kit import (
     armed,
     at,
     disarmed,
+    failed,
     first,
     gone,
     has,
@@ -28,7 +29,9 @@ from tests.unit.core_kit import (
     lease,
     modes,
     promoting,
+    raw,
     running,
+    until,
 )
 
 # -- promoting ------------------------------------------------------------------------------------
@@ -214,3 +217,31 @@ def test_a_restart_waits_for_a_write_under_way() -> None:
 def test_me_is_the_node_of_these_tests() -> None:
     """The numbers above assume these limits."""
     assert ME.give_up_limit_ns == 120 * NS_PER_S
+
+
+def test_a_guard_lost_in_one_epoch_says_nothing_of_the_next() -> None:
+    """Late with one answer just as a switchover came, it must not cost the next takeover and a hold-down."""
+    node = holder()
+    node.settle(1.0, guard=armed()._replace(alive=False))
+    node.settle(1.3, intent=Intent(switchover=SwitchoverRequest(EPOCH, "b")))
+    assert node.role() is Role.GIVING_UP
+    node.settle(1.4, guard=disarmed(), services=gone())
+    node.disk[EPOCH + 1] = raw(EPOCH + 1, "b")
+    t = 60.0
+    while node.role() is Role.PASSIVE and t < 120:
+        node.settle(t)
+        t += 1.0
+    assert (node.role(), node.state.hold_down_since) == (Role.PROMOTING, None)
+
+
+def test_the_late_death_of_a_worker_stops_no_round() -> None:
+    """Its write is as unknown as before, and the round under way has another worker."""
+    node = holder()
+    write = until(node, Kind.WRITE, 1)
+    node.settle(3, failed(write, 3, Fault.TIMEOUT))
+    node.disk[EPOCH] = write.raw
+    until(node, Kind.WRITE, 4)
+    node.turn(4.1, failed(write, 4.1, Fault.WORKER_LOST, late=True))
+    assert node.state.round is not None
+    assert node.state.lease is not None
+    assert node.state.lease.outstanding == 5

@@ -154,10 +154,16 @@ def test_a_detached_epoch_does_not_expire() -> None:
     assert node.role() is Role.PASSIVE
 
 
-@pytest.mark.parametrize(("declared", "claims"), [(EPOCH, True), (EPOCH - 1, False), (-1, False)])
-def test_an_operator_declares_the_holder_dead(declared: int, *, claims: bool) -> None:
-    """'an operator confirms that on another node': for this epoch, and no other."""
-    node = watcher(raw(state=LeaseState.DETACHED), intent=Intent(dead_holder=declared))
+@pytest.mark.parametrize(
+    ("declared", "claims"),
+    [((EPOCH, 60), True), ((EPOCH - 1, 60), False), ((EPOCH, 59), False), (None, False)],
+)
+def test_an_operator_declares_the_holder_dead(declared: tuple[int, int] | None, *, claims: bool) -> None:
+    """'an operator confirms that on another node': for this record of this epoch, and no other.
+
+    A holder that came back, re-attached and was detached again was not declared dead on that record.
+    """
+    node = watcher(raw(state=LeaseState.DETACHED, sequence=60), intent=Intent(dead_holder=declared))
     node.settle(0)
     assert (node.state.lease is not None) is claims
 
@@ -185,3 +191,15 @@ def test_the_default_observation_is_the_most_careful_one() -> None:
     """What was not observed counts as the worst: something may live, nothing is armed."""
     obs = Observation()
     assert (obs.services.gone, obs.guard.alive, obs.guard.clean) == (False, False, False)
+
+
+def test_in_an_older_directory_a_dead_holder_ends_nothing_at_once() -> None:
+    """A backup that was put back: its records are from before, and whoever held since has W to stop."""
+    named = Intent(dead_holder=(EPOCH, 60))
+    node = watcher(raw(state=LeaseState.DETACHED, sequence=60), intent=named)
+    node.state.highest_epoch = 20
+    for t in range(14):
+        node.settle(t)
+        assert node.role() is Role.PASSIVE
+    node.settle(15)
+    assert node.state.lease is not None

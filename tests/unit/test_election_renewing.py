@@ -30,21 +30,13 @@ from tests.unit.core_kit import (
     modes,
     raw,
     running,
+    until,
 )
 
 
 def issued(node: Node) -> Instant | None:
     """What R and K count from."""
     return node.state.lease.issued if node.state.lease is not None else None
-
-
-def until(node: Node, kind: Kind, t: float) -> Call:
-    """Run the round begun at `t` up to the call of this kind, which then waits for its answer."""
-    if not node.pending:
-        node.turn(t)
-    while node.pending[0].kind is not kind:
-        node.turn(t, node.honest(node.pending.pop(0), t))
-    return node.take(kind)
 
 
 def read_back(call: Call, t: float, data: bytes, inode: int = EPOCH + 100) -> Outcome:

@@ -39,6 +39,7 @@ FULL = Orders(
     switchover_epoch=7,
     switchover_to="c",
     dead_holder=3,
+    dead_holder_sequence=77,
     hold_downs_cleared={"a": 2},
     interlock_override=6,
 )
@@ -50,7 +51,7 @@ def test_what_is_written_is_read() -> None:
         assert from_content(json.loads(json.dumps(to_content(orders)))) == orders
 
 
-@pytest.mark.parametrize("key", sorted({*to_content(FULL)} - {"interlock_override"}))
+@pytest.mark.parametrize("key", sorted({*to_content(FULL)} - {"interlock_override", "dead_holder_sequence"}))
 def test_incomplete_orders_are_refused(key: str) -> None:
     """Each part must be there."""
     content = to_content(FULL)
@@ -116,7 +117,7 @@ def test_what_they_mean_for_a_node() -> None:
     for_b = intent_of(FULL, "b")
     assert (for_b.all_disabled, for_b.disabled_here, for_b.forced) == (True, True, False)
     assert for_b.switchover == SwitchoverRequest(7, "c")
-    assert (for_b.dead_holder, for_b.clear_hold_down) == (3, 0)
+    assert (for_b.dead_holder, for_b.clear_hold_down) == ((3, 77), 0)
     for_a = intent_of(FULL, "a")
     assert (for_a.disabled_here, for_a.forced, for_a.clear_hold_down) == (False, False, 2)
     assert intent_of(disable_node(Orders(), "a", MARK), "a").forced
@@ -139,7 +140,8 @@ def test_the_whole_cluster() -> None:
     assert (changed.everywhere, changed.what) == (MARK, "disable all")
     enabled = enable_all(changed, MARK)
     assert (enabled.everywhere, enabled.nodes, enabled.dead_holder) == (None, FULL.nodes, -1)
-    assert enable_all(changed, MARK, 9).dead_holder == 9
+    named = enable_all(changed, MARK, (9, 50))
+    assert (named.dead_holder, named.dead_holder_sequence) == (9, 50)
 
 
 def test_a_switchover_names_its_epoch() -> None:
@@ -198,3 +200,19 @@ def test_maintenance_without_an_end() -> None:
     orders = Orders(everywhere=MARK, nodes={"a": MARK})
     assert ended_by_time(orders, "a", 2**40, ends_all=True) is orders
     assert ended_by_time(Orders(), "a", 2**40, ends_all=True) == Orders()
+
+
+def test_a_text_steers_no_terminal_and_always_encodes() -> None:
+    """A command file that somebody else wrote: no escape, no second line, no half of a character."""
+    mark = {"by": "x\x1b[2J", "at": 1, "reason": "M\udcfcrz\nWARN all is lost", "forced": False, "until": 0}
+    found = from_content({**to_content(FULL), "everywhere": mark})
+    assert found.everywhere is not None
+    assert (found.everywhere.by, found.everywhere.reason) == ("x?[2J", "M?rz?WARN all is lost")
+
+
+@pytest.mark.parametrize("value", [10**18, -2])
+def test_a_number_that_no_clock_has(value: int) -> None:
+    """A time that cannot be shown would make every status fail: such orders are not followed."""
+    mark = {"by": "x", "at": value, "reason": "", "forced": False, "until": 0}
+    with pytest.raises(BadOrders, match="no number that belongs there"):
+        from_content({**to_content(FULL), "everywhere": mark})

@@ -180,7 +180,11 @@ class FencingSection(BaseModel):
         "Ask the agent already when the lease was seen unchanged for this long; at least the renew deadline. "
         "0: only once the takeover wait has passed.",
     )
-    timeout_s: Duration = option(60.0, "How long the agent may take.")
+    timeout_s: Duration = option(
+        60.0,
+        "How long one run of the agent may take. With `required` a claimant tries for twice as long, "
+        "renewing meanwhile, before it releases and holds down.",
+    )
 
 
 class HoldDownSection(BaseModel):

@@ -101,7 +101,7 @@ def _suspect(turn: Turn, seen: Seen) -> None:
     if (
         me.suspect_after_ns > 0
         and record is not None
-        and _may_fence(turn, record)
+        and _may_fence(turn, (record.holder,))
         and record.state is LeaseState.HELD
         and seen.confirmed_at is not None
         and elapsed_for_observer_ns(seen.first_seen, seen.confirmed_at) >= me.suspect_after_ns
@@ -109,15 +109,10 @@ def _suspect(turn: Turn, seen: Seen) -> None:
         turn.effects.append(Fence(record.holder))
 
 
-def _may_fence(turn: Turn, record: Record | None) -> bool:
-    """Whether there is somebody else to shoot, something to shoot with, and leave to do so."""
+def _may_fence(turn: Turn, hosts: tuple[str, ...]) -> bool:
+    """Whether it is others that are to be shot, with something to shoot with, and leave to do so."""
     me = turn.s.me
-    return (
-        record is not None
-        and record.holder != me.node
-        and turn.obs.has_fence_agent
-        and me.fencing is not FencingPolicy.OFF
-    )
+    return me.node not in hosts and turn.obs.has_fence_agent and me.fencing is not FencingPolicy.OFF
 
 
 def _interlocked(turn: Turn, seen: Seen) -> bool:
@@ -127,13 +122,14 @@ def _interlocked(turn: Turn, seen: Seen) -> bool:
         s.interlock_since = None
         return False
     record = seen.record
-    if record is not None and fenced_after(obs.fenced, record.holder, seen.first_seen):
+    hosts = (record.holder,) if record is not None else tuple(peer.node for peer in obs.peers)
+    if hosts and all(fenced_after(obs.fenced, host, seen.first_seen) for host in hosts):
         return False
     if s.interlock_since is None:
         s.interlock_since = turn.now
     waited_ns = elapsed_for_observer_ns(s.interlock_since, turn.now)
-    if waited_ns > s.me.timing.takeover_wait_ns and _may_fence(turn, record):
-        turn.effects.append(Fence(record.holder if record is not None else EVERY_HOST))
+    if waited_ns > s.me.timing.takeover_wait_ns and _may_fence(turn, hosts):
+        turn.effects.extend(Fence(host) for host in hosts)
     return True
 
 
@@ -186,7 +182,7 @@ def inherit_unfenced(turn: Turn, seen: Seen) -> tuple[str, ...]:
 def remaining_unfenced(
     hosts: tuple[str, ...], fenced: tuple[Fenced, ...], peers: tuple[Peer, ...], since: Instant
 ) -> tuple[str, ...]:
-    """Without those confirmed off since then. '*' goes once every known peer was confirmed."""
+    """Without those confirmed off since then. '*' goes once every known peer was, also those not heard."""
     if not fenced:
         return hosts
     names = [p.node for p in peers]

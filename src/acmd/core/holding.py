@@ -85,17 +85,20 @@ def _called_off(turn: Turn) -> bool:
 
 
 def _fencing_settled(turn: Turn, lease: Lease) -> bool:
-    """Whether the policy lets the services start. With `required`, not before every host is confirmed."""
+    """Whether the policy lets the services start. With `required`, not before every host is confirmed.
+
+    `best_effort` has one try; `required` tries until its limit, since giving up costs a hold-down.
+    """
     s, obs, me = turn.s, turn.obs, turn.s.me
     if me.fencing is FencingPolicy.OFF or not lease.unfenced:
         return True
     lease = drop_confirmed(turn, lease)
     if not lease.unfenced:
         return True
-    failed = obs.fencing_failed or elapsed_for_holder_ns(s.role_since, turn.now) > me.fence_limit_ns
-    if failed and me.fencing is FencingPolicy.BEST_EFFORT:
+    over = elapsed_for_holder_ns(s.role_since, turn.now) > me.fence_limit_ns
+    if me.fencing is FencingPolicy.BEST_EFFORT and (over or obs.fencing_failed):
         return True
-    if failed:
+    if over:
         turn.hold_down()
         turn.give_up(Reason.FENCING_FAILED)
         return False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from acmd.core.text import printable
+
 TEXT_LIMIT = 400
 PROBES_LIMIT = 8
 USERS_LIMIT = 32
@@ -104,7 +106,5 @@ def _counts(value: Any) -> bool:
 
 
 def _text(value: Any) -> str:
-    """Another node's text, for people: nothing in it steers a terminal. What is no text counts as none."""
-    if type(value) is not str:
-        return ""
-    return "".join(letter if letter.isprintable() else "?" for letter in value[:TEXT_LIMIT])
+    """Another node's text; what is no text counts as none."""
+    return printable(value, TEXT_LIMIT) if type(value) is str else ""

@@ -76,8 +76,9 @@ class Peer(NamedTuple):
     """Another node, by its own node file: for choosing, never for safety."""
 
     node: str
-    fit: bool
+    fit: bool  # and not held down
     disabled: bool = False
+    heard: bool = True  # lately; one that is silent is no successor, but may be the one to fence
 
 
 class SwitchoverRequest(NamedTuple):
@@ -95,7 +96,7 @@ class Intent(NamedTuple):
     disabled_here: bool = False
     forced: bool = False  # release even without a fit peer
     switchover: SwitchoverRequest | None = None
-    dead_holder: int = -1  # the detached epoch whose holder an operator declared dead
+    dead_holder: tuple[int, int] | None = None  # epoch, sequence of the record whose holder was declared dead
     clear_hold_down: int = 0  # counts up with each such command
 
 

@@ -32,15 +32,9 @@ def observe(turn: Turn) -> None:
 
 
 def _pause_ns(turn: Turn) -> int:
-    """The pause between two cycles: a tenth of a second, for at most W, while a switchover comes here."""
-    s, request = turn.s, turn.obs.intent.switchover
-    wanted = (
-        request is not None
-        and s.seen is not None
-        and request.epoch == s.seen.epoch
-        and request.target in ("", s.me.node)
-    )
-    if not wanted:
+    """The pause between two cycles: a tenth of a second, for at most W, while a takeover is at hand."""
+    s = turn.s
+    if s.seen is None or not (_switchover_comes(turn, s.seen) or _holder_is_off(turn, s.seen)):
         s.fast_poll_since = None
         return s.me.timing.heartbeat_ns
     if s.fast_poll_since is None:
@@ -48,6 +42,21 @@ def _pause_ns(turn: Turn) -> int:
     if elapsed_for_holder_ns(s.fast_poll_since, turn.now) > s.me.timing.takeover_wait_ns:
         return s.me.timing.heartbeat_ns
     return min(FAST_POLL_NS, s.me.timing.heartbeat_ns)
+
+
+def _switchover_comes(turn: Turn, seen: Seen) -> bool:
+    request = turn.obs.intent.switchover
+    return request is not None and request.epoch == seen.epoch and request.target in ("", turn.s.me.node)
+
+
+def _holder_is_off(turn: Turn, seen: Seen) -> bool:
+    """The confirmation has come: one more look is all that a claim waits for."""
+    record = seen.record
+    return (
+        record is not None
+        and record.state is LeaseState.HELD
+        and fenced_after(turn.obs.fenced, record.holder, seen.first_seen)
+    )
 
 
 def _confirmation_due(turn: Turn) -> bool:
@@ -195,10 +204,12 @@ def ended(turn: Turn) -> bool:
     record = seen.record
     if record is None:
         return expired(seen)
+    older = seen.epoch < s.highest_epoch  # a directory from before: nothing in it ends at once
     if record.state is LeaseState.DETACHED:
-        return turn.obs.intent.dead_holder == seen.epoch
-    if seen.epoch < s.highest_epoch:
-        return expired(seen)  # an older directory than was seen before: nothing in it ends at once
+        named = turn.obs.intent.dead_holder == (seen.epoch, record.sequence)
+        return named and (not older or expired(seen))
+    if older:
+        return expired(seen)
     if record.state is LeaseState.RELEASED:
         return True
     if fenced_after(turn.obs.fenced, record.holder, seen.first_seen):

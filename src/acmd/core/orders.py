@@ -10,6 +10,11 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple
 
 from acmd.core.observation import Intent, SwitchoverRequest
+from acmd.core.text import printable
+
+TEXT_LIMIT = 400
+NUMBERS_END = 10**11
+"""No epoch, count or time (seconds since 1970, up to the year 5138) reaches it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ class Orders:
     nodes: dict[str, Disabled] = field(default_factory=dict)
     switchover_epoch: int = -1
     switchover_to: str = ""
-    dead_holder: int = -1
+    dead_holder: int = -1  # a detached epoch
+    dead_holder_sequence: int = -1  # of the record that was declared on; void in any other one
     hold_downs_cleared: dict[str, int] = field(default_factory=dict)
     interlock_override: int = -1  # the epoch that is to end although the interlock blocks
 
@@ -79,6 +85,7 @@ def from_content(content: dict[str, Any]) -> Orders:
             switchover_epoch=_number(content["switchover_epoch"]),
             switchover_to=_text(content["switchover_to"]),
             dead_holder=_number(content["dead_holder"]),
+            dead_holder_sequence=_number(content.get("dead_holder_sequence", -1)),
             hold_downs_cleared={
                 _text(name): _number(count) for name, count in content["hold_downs_cleared"].items()
             },
@@ -96,12 +103,14 @@ def to_content(orders: Orders) -> dict[str, Any]:
 def _text(value: Any) -> str:
     if type(value) is not str:
         raise TypeError(f"a {type(value).__name__} where a text belongs")
-    return value
+    return printable(value, TEXT_LIMIT)
 
 
 def _number(value: Any) -> int:
     if type(value) is not int:
         raise TypeError(f"a {type(value).__name__} where a number belongs")
+    if not -1 <= value < NUMBERS_END:
+        raise TypeError(f"{value} is no number that belongs there")
     return value
 
 
@@ -124,7 +133,7 @@ def intent_of(orders: Orders, node: str) -> Intent:
         disabled_here=here is not None,
         forced=here is not None and here.forced,
         switchover=request,
-        dead_holder=orders.dead_holder,
+        dead_holder=(orders.dead_holder, orders.dead_holder_sequence) if orders.dead_holder >= 0 else None,
         clear_hold_down=orders.hold_downs_cleared.get(node, 0),
     )
 
@@ -148,10 +157,13 @@ def disable_all(orders: Orders, mark: Disabled) -> Orders:
     return _signed(orders, mark, "disable all", everywhere=mark)
 
 
-def enable_all(orders: Orders, mark: Disabled, dead_holder: int = -1) -> Orders:
-    """The end of it. Nodes that were disabled one by one stay so. `dead_holder`: the detached epoch
-    whose holder the operator declares dead."""
-    return _signed(orders, mark, "enable all", everywhere=None, dead_holder=dead_holder)
+def enable_all(orders: Orders, mark: Disabled, dead_holder: tuple[int, int] | None = None) -> Orders:
+    """The end of it. Nodes that were disabled one by one stay so. `dead_holder`: epoch and sequence of the
+    detached record whose holder the operator declares dead; the same holder's later ones are not meant."""
+    epoch, sequence = dead_holder or (-1, -1)
+    return _signed(
+        orders, mark, "enable all", everywhere=None, dead_holder=epoch, dead_holder_sequence=sequence
+    )
 
 
 def switch_over(orders: Orders, mark: Disabled, epoch: int, target: str) -> Orders:

@@ -106,6 +106,8 @@ def on_write(turn: Turn, outcome: Outcome) -> None:
         return
     sequence = outcome.call.sequence
     if fault in UNKNOWN_OUTCOME:
+        if outcome.late:
+            return  # the worker of a write that timed out has died: no more is known than before
         s.storage_fault = fault or ""
         s.round = None
         return

@@ -55,6 +55,7 @@ class Turn:
         self.s.round = None
         self.s.void_before = self.s.calls_made
         self.s.cycle_began = None
+        self.s.guard_lost_since = None  # one epoch's lost switch says nothing about the next one
 
     def issue(
         self,
@@ -209,7 +210,7 @@ class Turn:
 
     def fit_peer(self, target: str = "") -> str:
         """The named peer, or the first by name, that could take over; "" when there is none."""
-        names = sorted(p.node for p in self.obs.peers if p.fit and not p.disabled)
+        names = sorted(p.node for p in self.obs.peers if p.fit and p.heard and not p.disabled)
         if target:
             return target if target in names else ""
         return names[0] if names else ""

@@ -29,6 +29,7 @@ from acmd.daemon.mishaps import hear
 from acmd.daemon.plumbing import EXIT_DETACHED, failback_of, pump
 from acmd.daemon.reporting import Reporter
 from acmd.daemon.suspending import WHY, NoSuspend
+from acmd.daemon.watched import Watched
 from acmd.descriptors import raise_limit
 from acmd.drivers.clock import SystemClock
 from acmd.drivers.cluster_directory import ClusterDirectory, ClusterFile
@@ -183,6 +184,7 @@ class Daemon:
     ) -> None:
         """From here on services run; in the end the gate, then the guard, go with a daemon that released."""
         keeper = GuardKeeper(self.config, guard, self.log)
+        keeping.active.bar = Watched(self.config, guard.details).bar
         keeper.start()
         guard.open()
         keeping.others.request(Mode.RUN, -1, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from acmd.drivers.guard_link import GuardLink
 from acmd.drivers.systemd import SystemdBus
 from acmd.errors import AcmdError
 from acmd.ports import Clock, ServiceStatus
-from acmd.tasks.fencing import Fencing
+from acmd.tasks.fencing import RETRY_NS, Fencing
 from acmd.tasks.supervision import Group, Unit
 
 GUARD_LIMIT_NS = NS_PER_S // 2
@@ -59,7 +59,7 @@ def identity(config: Config, cluster: ClusterFile, stops_s: float) -> Self:
         timing=config.timing,
         address=config.node.address,
         fencing=FencingPolicy(config.fencing.policy),
-        fence_limit_ns=round(config.fencing.timeout_s * NS_PER_S),
+        fence_limit_ns=2 * round(config.fencing.timeout_s * NS_PER_S) + RETRY_NS,
         suspect_after_ns=round(config.fencing.suspect_after_s * NS_PER_S),
         hold_down_ns=round(config.hold_down.first_s * NS_PER_S),
         longest_hold_down_ns=round(config.hold_down.longest_s * NS_PER_S),
@@ -134,8 +134,10 @@ def _refreshed(entry: ServiceSettings, new: ServiceSettings) -> ServiceSettings:
     return replace(entry, critical=new.critical, restart=new.restart, probes=probes, **limits)
 
 
-def guard_link(config: Config, clock: Clock) -> GuardLink:
-    """The link to a guard that acts when this node's timing says; any other is none."""
+def guard_link(
+    config: Config, clock: Clock, watched: Mapping[str, Collection[str]] | None = None
+) -> GuardLink:
+    """The link to a guard that acts when this node's timing says, and watches all that; any other is none."""
     timing = config.timing
     deadlines_ns = (
         timing.renew_deadline_ns,
@@ -143,7 +145,9 @@ def guard_link(config: Config, clock: Clock) -> GuardLink:
         timing.reset_deadline_ns,
         timing.lease_duration_ns,
     )
-    return GuardLink(config.guard.socket, clock, max(timing.heartbeat_ns, GUARD_LIMIT_NS), deadlines_ns)
+    return GuardLink(
+        config.guard.socket, clock, max(timing.heartbeat_ns, GUARD_LIMIT_NS), deadlines_ns, watched
+    )
 
 
 def guard_settings(config: Config) -> dict[str, Any]:

@@ -32,6 +32,7 @@ BUS_WAIT_S = 0.5  # at the start: an adopting daemon has a renewal to make
 GATE_LOOK_S = 10.0
 OTHERS_LOOK_S = 1.0
 ADDRESS_AGE_S = 10.0
+OWN_KEPT = 64
 
 
 class Keeping:
@@ -162,9 +163,16 @@ class Keeping:
         checks = fitness_checks(self._config)
         if units_of(self._config, "active"):
             checks.append(Check("units", self._gate.ask, GATE_LOOK_S, LIMIT_S + 1))
+        checks.append(Check("guard", self._ask_watched, GATE_LOOK_S, LIMIT_S))
         if any(unit.plan.critical for unit in self.others.units):
             checks.append(Check("services", self._ask_others, OTHERS_LOOK_S, OTHERS_LOOK_S))
         return checks
+
+    async def _ask_watched(self) -> str:
+        """What runs here that the armed guard could not kill: started by hand, or adopted."""
+        running = (unit.service.name for unit in self.active.units if not unit.gone)
+        found = [name for name in running if self.active.bar(name)]
+        return f"the guard that is armed could not kill {', '.join(found)}" if found else ""
 
     async def _ask_others(self) -> str:
         return "a critical service of this node cannot be kept up" if self.others.view().failed else ""
@@ -202,10 +210,18 @@ class Keeping:
         return record.address if record is not None and record.state.value != "released" else ""
 
     def _is_own(self, address: str) -> bool:
-        """Whether one of this host's interfaces has it; looked up now and then only."""
+        """Whether one of this host's interfaces has it; looked up now and then only.
+
+        What cannot be told is not ours: a server there is asked, which is the safe side.
+        """
         now_s = time.monotonic()
         known = self._own.get(address)
-        if known is None or now_s - known[0] > ADDRESS_AGE_S:
-            known = (now_s, addresses.valid(address) and addresses.present(address))
-            self._own = {**self._own, address: known} if len(self._own) < 64 else {address: known}
-        return known[1]
+        if known is not None and now_s - known[0] <= ADDRESS_AGE_S:
+            return known[1]
+        own = addresses.asked(address) if addresses.valid(address) else False
+        if own is None:
+            return False
+        if len(self._own) >= OWN_KEPT:
+            self._own.clear()
+        self._own[address] = (now_s, own)
+        return own

@@ -20,6 +20,7 @@ from acmd.core.timing import NS_PER_S, Instant, elapsed_for_holder_ns
 from acmd.daemon.building import guard_link, identity
 from acmd.daemon.joining import CLUSTER_COPY
 from acmd.daemon.mishaps import hear
+from acmd.daemon.watched import needs
 from acmd.drivers.clock import SystemClock
 from acmd.drivers.cluster_directory import ClusterFile, cluster_file
 from acmd.drivers.guard_link import GuardLink
@@ -136,7 +137,7 @@ async def _release(config: Config, epoch: int, runs: FileRunStore, log: Callable
     cluster = await asyncio.to_thread(_cluster, config)
     runs.use_cluster(cluster.cluster_id)
     changed = asyncio.Event()
-    guard = guard_link(config, clock)
+    guard = guard_link(config, clock, needs(config))  # one that saw less cannot speak for the rest
     store = LeaseDirectory(Path(config.cluster.directory), config.node.name, timing.call_limit_ns, clock)
     guard.changed = store.changed = changed  # one event wakes the heartbeat
     wishes = Wishes()

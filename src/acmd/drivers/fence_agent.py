@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 from collections.abc import Callable, Mapping
 
+from acmd.child import Output, end
+
 OUTPUT_LIMIT = 400
-READ_LIMIT = 65536
-REAP_S = 1.0
 
 
 class CommandFenceAgent:
@@ -49,50 +47,40 @@ class CommandFenceAgent:
 
     async def fence(self, host: str) -> bool:
         """True only when the agent ended with 0 within its limit. Never raises."""
+        said = Output(OUTPUT_LIMIT)
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._argv,
                 stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
+                stdout=said.writer,
+                stderr=said.writer,
                 cwd="/",
                 start_new_session=True,
             )
         except OSError as problem:
+            said.close()
             self._log("fence-agent", level="error", host=host, problem=f"{self._argv[0]}: {problem.strerror}")
             return False
         try:
             async with asyncio.timeout(self._limit_s):
-                says = await _talk(process, self._order(host))
+                await _order(process, self._order(host))
         except TimeoutError:
             self._log("fence-agent", level="error", host=host, problem=f"no end within {self._limit_s:g} s")
             return False
         finally:
-            await _end(process)
+            await end(process)
+            said.close()
         if process.returncode != 0:
-            self._log("fence-agent", level="error", host=host, exit=process.returncode, says=says)
+            self._log("fence-agent", level="error", host=host, exit=process.returncode, says=said.text)
         return process.returncode == 0
 
 
-async def _talk(process: asyncio.subprocess.Process, order: bytes) -> str:
-    """Give it its order, wait for its end; the last of what it said, however much that was."""
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("an agent without pipes")
+async def _order(process: asyncio.subprocess.Process, order: bytes) -> None:
+    """Give it its order and wait for its own end: what it leaves behind may go on and hold its output."""
+    if process.stdin is None:
+        raise RuntimeError("an agent without standard input")
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # one may end, or close it, unread
         process.stdin.write(order)
         await process.stdin.drain()
     process.stdin.close()
-    last = b""
-    while piece := await process.stdout.read(READ_LIMIT):
-        last = (last + piece)[-READ_LIMIT:]
     await process.wait()
-    return last.decode(errors="replace").strip()[-OUTPUT_LIMIT:]
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """SIGKILL to the agent's whole session, and a bounded wait: what hangs in the kernel is left to it."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(REAP_S):
-            await process.wait()

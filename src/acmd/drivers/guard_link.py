@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,19 @@ class GuardLink:
     """Implements `ports.Guard`. `limit_ns` without an answer means that the guard is not alive.
 
     `deadlines_ns` are R, K, the reset and D as this node has them: a guard that would act later, or
-    sooner, is none. None: whatever it has.
+    sooner, is none. None: whatever it has. Likewise one that does not watch all of `watched`.
     """
 
     def __init__(
-        self, path: str, clock: Clock, limit_ns: int, deadlines_ns: tuple[int, int, int, int] | None = None
+        self,
+        path: str,
+        clock: Clock,
+        limit_ns: int,
+        deadlines_ns: tuple[int, int, int, int] | None = None,
+        watched: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self.changed = asyncio.Event()
-        self._deadlines_ns = deadlines_ns
+        self._deadlines_ns, self._watched = deadlines_ns, watched or {}
         self._fits = True
         self._path, self._clock, self._limit_ns = path, clock, limit_ns
         self._socket: socket.socket | None = None
@@ -158,7 +163,9 @@ class GuardLink:
                 watchdog_ok=wire["watchdog_ok"] is True,
                 ended=int(wire["ended"]),
             )
-            fits = self._deadlines_ns is None or tuple(wire["limits"]) == self._deadlines_ns
+            fits = self._deadlines_ns in {None, tuple(wire["limits"])} and all(
+                set(wanted) <= set(wire["watched"][key]) for key, wanted in self._watched.items()
+            )
         except (ValueError, KeyError, TypeError):
             self._hang_up()
             self.changed.set()

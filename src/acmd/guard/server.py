@@ -47,6 +47,7 @@ class Server:
         self._sight = UNKNOWN
         self._replies: list[tuple[int, Any, str]] = []
         self._fingerprint = settings.fingerprint
+        self._watched = {key: getattr(settings, key) for key in ("cgroup", "unit", "address", "sync")}
         self._limit_us = int(os.environ.get("WATCHDOG_USEC", "0"))
         if self._limit_us:  # PID 1's limit: half the reset margin, whatever the unit says
             margin_ns = settings.lease_ns - settings.reset_ns
@@ -246,6 +247,7 @@ class Server:
             "ending": self._ending,
             "limits": limits[:4],
             "settings": self._fingerprint,
+            "watched": self._watched,
             "story": self._story,
             "faults": [fault for fault in faults if fault],
             "notes": [note for note in self._notes.values() if note],

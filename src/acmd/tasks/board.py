@@ -68,12 +68,17 @@ class BoardKeeper:
         return self._intent
 
     def peers(self) -> tuple[Peer, ...]:
-        """The other nodes whose files still change."""
+        """All other nodes that have a file; one is heard while its file still changes."""
         now = self.clock.now()
         return tuple(
-            Peer(name, heard.file.fit, self.orders is not None and name in self.orders.nodes)
+            Peer(
+                name,
+                fit=heard.file.fit and not heard.file.held_down,
+                disabled=self.orders is not None and name in self.orders.nodes,
+                heard=self.alive(heard, now),
+            )
             for name, heard in sorted(self.heard.items())
-            if name != self.node and self.alive(heard, now)
+            if name != self.node
         )
 
     def alive(self, heard: Heard, now: Instant) -> bool:

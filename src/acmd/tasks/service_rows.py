@@ -27,7 +27,7 @@ def service_row(unit: Unit, runs_on: str, now: Instant, stops: StopTimes) -> dic
     row.update({key: length_s for key, length_s in lengths.items() if length_s is not None})
     if unit.held is not None:
         row["held"] = unit.held.how
-    detail = unit.ailing or unit.status.detail
+    detail = unit.ailing or unit.barred or unit.status.detail
     if unit.unattended and unit.down:
         detail = f"{detail}; {UNATTENDED}" if detail else UNATTENDED
     if unit.held is not None:

@@ -38,6 +38,7 @@ class Group:
     log: Callable[..., None]
     gated: bool = True  # active-only: a start needs a valid deadline
     beside: Group | None = None  # where else a required service may be
+    bar: Callable[[str], str] = lambda _: ""  # why a service must not be started now
     stops: StopTimes = field(default_factory=StopTimes)
     mode: Mode | None = None
     epoch: int | None = None
@@ -116,7 +117,7 @@ class Group:
         self._asked_s = asyncio.get_running_loop().time()
         self._landing.forget()
         for unit in self.units:
-            unit.seen_gone, unit.restart = False, ""
+            unit.seen_gone, unit.restart, unit.barred = False, "", ""
             unit.lived, unit.unattended = unit.lived or inherited, mode is Mode.HANDS_OFF
             if mode in (Mode.STOP, Mode.KILL) and unit.doing == "start" and unit.operation is not None:
                 unit.operation.cancel()
@@ -186,15 +187,27 @@ class Group:
     def _may_start_now(self, unit: Unit) -> bool:
         if unit.doing or unit.status.state not in ("stopped", "failed"):
             return False
-        if self.gated and not self._deadline_holds():
+        if self.gated and (not self._deadline_holds() or self._barred(unit)):
             return False
         up = {other.service.name for other in self.units if other.up}
-        known = {other.service.name for other in self.units if other.held is None}
+        known = {other.service.name for other in self.units if other.held is None and not other.barred}
         if any(name in known and name not in up for name in unit.plan.after):
             return False
         if any((other := self._find(name)) and not other.up for name in unit.plan.requires):
             return False
         return pause_ns(unit.plan.budget, unit.failures, self.clock.now()) == 0
+
+    def _barred(self, unit: Unit) -> bool:
+        before, unit.barred = unit.barred, self.bar(unit.service.name)
+        if unit.barred and not before:
+            self.log(
+                "service-barred",
+                level="warning",
+                service=unit.service.name,
+                because=unit.barred,
+                remedy="`acmd switchover`: another guard comes once nothing is armed",
+            )
+        return bool(unit.barred)
 
     def _dependents_gone(self, unit: Unit) -> bool:
         return all(other.gone for other in self.units if unit.service.name in other.plan.after)
@@ -272,7 +285,7 @@ class Group:
             failed=any(
                 u.plan.critical and not u.held and spent(u.plan.budget, u.failures, now) for u in self.units
             ),
-            all_up=all(u.up or u.held for u in self.units),
+            all_up=all(u.up or u.held or u.barred for u in self.units),
         )
         if view != self._view:
             self._view = view

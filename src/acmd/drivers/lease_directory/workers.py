@@ -105,7 +105,7 @@ class Workers:
     def ask(self, kind: str, request: list[Any], limit_s: float, then: Then) -> None:
         """Hand the request to the worker of that class; `then` is called within `limit_s`, or at once.
 
-        After TIMEOUT it is called once more, with `late` set, should the worker answer after all.
+        After TIMEOUT it is called once more, with `late` set, when the worker answers after all, or dies.
         BUSY and LOCAL mean that nothing was issued.
         """
         now = self._clock.now()
@@ -247,11 +247,11 @@ class Workers:
         """Its end is closed. Before its first word nothing was issued; after it, nobody knows."""
         then = self._end_request(worker)
         self._forget(worker)
-        if then is None or worker.abandoned:
-            return  # it was idle; or TIMEOUT was said, and no more is known
+        if then is None or (worker.abandoned and self._closed):
+            return  # it was idle, or we ended it
         fault = Fault.WORKER_LOST if worker.pid else Fault.LOCAL
         detail = f"worker {worker.pid} died" if worker.pid else "no worker process could be forked"
-        then(Answer(worker.issued, self._clock.now(), fault, detail))
+        then(Answer(worker.issued, self._clock.now(), fault, detail, late=worker.abandoned))
 
     @staticmethod
     def _end_request(worker: _Worker) -> Then | None:

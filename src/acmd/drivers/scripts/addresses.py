@@ -18,10 +18,15 @@ def valid(address: str) -> bool:
 
 def present(address: str) -> bool:
     """Whether any interface has it. What cannot be asked counts as present."""
+    return asked(address) is not False
+
+
+def asked(address: str) -> bool | None:
+    """Whether any interface has it; None when the kernel cannot be asked, or its list changes just now."""
     try:
         return bool(addresses.held([address]))
     except OSError:
-        return True
+        return None
 
 
 def remove(address: str) -> int:

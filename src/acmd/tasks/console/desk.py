@@ -10,6 +10,7 @@ from acmd.core import orders
 from acmd.core.decision import Decision
 from acmd.core.observation import Observation
 from acmd.core.state import State
+from acmd.core.text import printable
 from acmd.core.timing import NS_PER_S, elapsed_for_observer_ns
 from acmd.errors import AcmdError
 from acmd.ports import Clock
@@ -17,6 +18,7 @@ from acmd.tasks.board import BoardKeeper
 from acmd.tasks.snapshot import Snapshot
 
 REASON_LIMIT = 200
+TEXT_LIMIT = 400
 
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -100,5 +102,5 @@ def said(request: Request, key: str) -> bool:
 
 
 def text(value: Any) -> str:
-    """A text that a client sent; anything else counts as nothing."""
-    return value if isinstance(value, str) else ""
+    """A text that a client sent, as it may be kept and shown; anything else counts as nothing."""
+    return printable(value, TEXT_LIMIT) if isinstance(value, str) else ""

@@ -84,7 +84,7 @@ class Maintenance:
         state, _, _ = desk.latest
         mark = desk.mark(request, who)
         if said(request, "all"):
-            dead = -1
+            dead = None
             if said(request, "holder_is_dead"):
                 seen = state.seen
                 if seen is None or seen.record is None or seen.record.state != "detached":
@@ -92,11 +92,17 @@ class Maintenance:
                         "there is no detached lease whose holder could be dead", "see `acmd status`"
                     )
                 self._not_seen_alive(state, seen.record)
-                dead = seen.epoch
+                dead = (seen.epoch, seen.record.sequence)
             await desk.board.post(lambda found: orders.enable_all(found, mark, dead))
             return {"ok": True, "all": True}
         node = text(request.get("node")) or state.me.node
-        await desk.board.post(lambda found: orders.enable_node(found, node, mark))
+
+        def change(found: orders.Orders) -> orders.Orders:
+            if node not in found.nodes:  # nothing to end: at least it has to be somebody
+                desk.known_node(node)
+            return orders.enable_node(found, node, mark)
+
+        await desk.board.post(change)
         return {"ok": True, "node": node}
 
     def _not_seen_alive(self, state: State, record: Record) -> None:
