@@ -16,10 +16,10 @@ INIT_SCRIPT = """printf '%s\\n' '#!/bin/sh' '### BEGIN INIT INFO' '# Provides: o
 '# Required-Stop:' '# Default-Start: 2 3 4 5' '# Default-Stop: 0 1 6' '# Short-Description: old' \
 '### END INIT INFO' 'exit 0' > /etc/init.d/oldapp
 chmod 755 /etc/init.d/oldapp; update-rc.d oldapp defaults; systemctl daemon-reload"""
-FAKE_PACKAGE = """mkdir -p /root/cman/DEBIAN
-printf '%s\\n' 'Package: cman' 'Version: 1' 'Architecture: all' 'Maintainer: nobody <nobody@localhost>' \
-'Description: another manager' > /root/cman/DEBIAN/control
-dpkg-deb -b /root/cman /root/cman.deb >/dev/null; dpkg -i /root/cman.deb"""
+FAKE_PACKAGE = """mkdir -p /root/fake/DEBIAN
+printf '%s\\n' 'Package: {name}' 'Version: 1' 'Architecture: all' 'Maintainer: nobody <nobody@localhost>' \
+'Description: another manager' > /root/fake/DEBIAN/control
+dpkg-deb -b /root/fake /root/fake.deb >/dev/null; dpkg -i /root/fake.deb"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,14 @@ PLACES = Round(
             "autostart", "systemctl enable mariadb.socket", "mariadb.socket starts mariadb.service"
         ),
         "another cluster manager": Situation(
-            "cluster-packages", FAKE_PACKAGE, "cman is installed", undo="dpkg -P cman"
+            "cluster-packages", FAKE_PACKAGE.format(name="cman"), "cman is installed", undo="dpkg -P cman"
+        ),
+        "another cluster manager of today": Situation(
+            "cluster-packages",
+            FAKE_PACKAGE.format(name="pacemaker"),
+            "pacemaker is installed",
+            "WARN",
+            undo="dpkg -P pacemaker",
         ),
         "a name that does not resolve": Situation(
             "names",
@@ -123,6 +130,18 @@ PLACES = Round(
             "usermod -u 3002 orchestrator",
             r"orchestrator is 3002:\d+ here and 3001:\d+ on beta",
             mend="usermod -u 3001 orchestrator",
+        ),
+        "other ids of the user that a unit names": Situation(
+            "users",
+            "sed -i s/^keeper:x:3011:/keeper:x:3019:/ /etc/passwd",
+            r"^keeper is 3019:\d+ here and 3011:\d+ on beta",
+            mend="sed -i s/^keeper:x:3019:/keeper:x:3011:/ /etc/passwd",
+        ),
+        "another id of the group that a unit names": Situation(
+            "users",
+            "groupmod -g 3018 press",
+            "group press is 3018 here and 3013 on beta",
+            mend="groupmod -g 3013 press",
         ),
         "no database.yml": Situation(
             "credentials",
@@ -169,6 +188,12 @@ VALUES = Round(
             "WARN",
             mend="rm -r /opt/aspera/acm",
         ),
+        "a user that is not there": Situation(
+            "users",
+            "sed -i s/^keeper:/gone:/ /etc/passwd",
+            r"KEEPER runs as keeper, which this host does not have, as 3011:\d+ on beta",
+            mend="sed -i s/^gone:/keeper:/ /etc/passwd",
+        ),
         "a rule that rsyslog has not read": Situation(
             "log-line",
             "cd /etc/rsyslog.d; mv acmd.conf /root; systemctl restart rsyslog; mv /root/acmd.conf .",
@@ -192,6 +217,20 @@ FILES = Round(
             f"cp -p {DATABASE} /root/d.yml; echo ': [' >> {DATABASE}",
             "database.yml",
             mend=f"mv /root/d.yml {DATABASE}",
+        ),
+        "no memory left": Situation(
+            "memory",
+            "sed 's/^MemAvailable:.*/MemAvailable: 1024 kB/' /proc/meminfo > /run/meminfo; "
+            "mount --bind /run/meminfo /proc/meminfo",
+            "only 1 MiB of",
+            "WARN",
+            mend="umount /proc/meminfo",
+        ),
+        "no logrotate": Situation(
+            "logrotate",
+            "mv /usr/sbin/logrotate /root",
+            "rotates /var/log/aspera.log, but logrotate is not installed",
+            mend="mv /root/logrotate /usr/sbin",
         ),
         "lines that go to syslog as well": Situation(
             "log-twice",

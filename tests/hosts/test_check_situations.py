@@ -18,9 +18,27 @@ from tests.hosts.image import Template
 from tests.hosts.packaged import bare, put
 from tests.hosts.site import DATABASE, Site
 from tests.hosts.situations import OTHER, ROUNDS, Round, Situation
+from tests.hosts.witness import wait_for
 
-LIMIT_S = 20.0
+LIMIT_S = 45.0  # a fitness check is made every few seconds, and more seldom on a busy machine
 COMMAND = re.compile(r"`([^`]+)`")
+SERVICES = """
+[[service]]
+name = "KEEPER"
+kind = "systemd"
+unit = "keeper.service"
+runs_on = "all"
+
+[[service]]
+name = "LINGER"
+kind = "systemd"
+unit = "linger.service"
+"""
+KEEPER_UNIT = "[Service]\nUser=keeper\nGroup=press\nExecStart=/bin/sleep infinity\n"
+LINGER_UNIT = """[Service]
+ExecStart=/bin/sleep infinity
+ExecStop=/bin/sh -c 'sleep $(cat /etc/linger); kill $MAINPID'
+"""
 
 
 @dataclass(slots=True)
@@ -32,16 +50,30 @@ class PackagedSite(Site):
     def install(self) -> None:
         """Package and configuration on every host; nothing is started."""
         for host in self.bed.hosts:
-            host.exec(["useradd", "-r", "-U", "-u", "3001", "orchestrator"])
+            host.exec(
+                "useradd -r -U -u 3001 orchestrator; groupadd -r -g 3013 press; useradd -r -U -u 3011 keeper"
+            )
+            host.push("/etc/systemd/system/keeper.service", KEEPER_UNIT)
+            host.push("/etc/systemd/system/linger.service", LINGER_UNIT)
+            host.push("/etc/linger", "0\n")
             put(host, self.deb)
             host.push("/etc/acmd/acmd.toml", self.config(host))
 
+    def switchover(self, host: Host, peer: Host) -> None:
+        """Ask the active host until it hands over: it refuses while it has not heard its peer."""
+        wait_for(
+            lambda: host.exec("acmd switchover", timeout_s=60, check=False).returncode == 0,
+            60,
+            f"{host.name} hands over",
+        )
+        self.wait_role(peer, "active", 60)
+
 
 @pytest.fixture(scope="module")
-def site(template: Template, deb: Path) -> Iterator[Site]:
+def site(template: Template, deb: Path) -> Iterator[PackagedSite]:
     """Two hosts with everything as it should be: alpha is active, beta could take over."""
     with Bed(["alpha", "beta"], template=bare(template)) as bed:
-        made = PackagedSite(bed, deb=deb)
+        made = PackagedSite(bed, deb=deb, extra=SERVICES)
         made.up()
         yield made
 

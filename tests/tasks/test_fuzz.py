@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from acmd.checks import agreement, host, programs
+from acmd.checks import agreement, programs, users
 from acmd.checks.subject import Subject
 from acmd.cli.acmctl import info_lines
 from acmd.core.nodefile import NodeFile, from_content, to_content
@@ -143,7 +143,7 @@ def checked(subject: Subject) -> Iterator[Any]:
         agreement.same_version,
         agreement.same_services,
         agreement.same_configuration,
-        host.users_agree,
+        users.users_agree,
         programs.stop_budget,
     )
     for check in checks:

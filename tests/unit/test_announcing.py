@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import pwd
+from pathlib import Path
 
 import pytest
 
@@ -35,10 +37,34 @@ def test_what_may_not(other: str) -> None:
 
 
 def test_users() -> None:
-    """uid:gid of a service's user; one that this host does not have is left out."""
+    """uid:gid of a service's user, gid of a group; one that this host does not have is left out."""
     me = pwd.getpwuid(os.getuid())
-    config = loaded(f'{SERVICE}user = "{me.pw_name}"\n').config
-    assert asyncio.run(announcing.users(config))[me.pw_name] == f"{me.pw_uid}:{me.pw_gid}"
+    agent = (
+        '[[service]]\nname = "db"\nkind = "ocf"\nagent = "ocf:heartbeat:mysql"\n'
+        'parameters = { user = "no-such-user", group = "root" }\n'
+    )
+    config = loaded(f'{SERVICE}user = "{me.pw_name}"\n{agent}').config
+    found = asyncio.run(announcing.users(config))
+    assert found is not None
+    assert (found[me.pw_name], found[":root"]) == (f"{me.pw_uid}:{me.pw_gid}", ":0")
+    assert "no-such-user" not in found
+
+
+def test_a_name_service_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for it, and what was known before is kept; it is asked again soon."""
+    (tmp_path / "getent").write_text("#!/bin/sh\nexec sleep 600\n")
+    (tmp_path / "getent").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    async def look() -> dict[str, str]:
+        announced = announcing.Announced(loaded(SERVICE).config, limit_s=0.2)
+        announced.users["web"] = "7:7"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await announced.run()
+        return announced.users
+
+    assert asyncio.run(look()) == {"web": "7:7"}
 
 
 @pytest.mark.parametrize("users", [None, 7, [], {"a": 7}, {"a\x1b[2J": "1:1"}])

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from acmd.checks import acm, agreement, database, host, logs, programs, storage
+from acmd.checks import acm, agreement, database, host, logs, programs, selinux, storage
+from acmd.checks import users as users_check
 from acmd.checks.finding import Check, Finding, Level, ko, ok
 from acmd.checks.manual import page
 from acmd.checks.registry import ALL, GROUPS, run
@@ -169,16 +170,16 @@ def test_selinux(tmp_path: Path, mode: str | None, level: str) -> None:
     """Enforcing is not known to be fine."""
     files = {} if mode is None else {"sys/fs/selinux/enforce": mode}
     subject = a_host(tmp_path, files)
-    assert levels(host.selinux(subject)) == [level]
+    assert levels(selinux.selinux(subject)) == [level]
 
 
 def test_users(tmp_path: Path) -> None:
     """Compared by number with what others announce; who is not known here is not compared."""
     users = {"root": "0:0", "daemon": "4242:1", "no-such-user": "1:1"}
     state = snapshot(nodes=[node("a", "active"), node("b", "passive", users=users)])
-    found = host.users_agree(a_host(tmp_path, {}, state))
+    found = users_check.users_agree(a_host(tmp_path, {}, state))
     assert words(found) == "KO daemon is 1:1 here and 4242:1 on b (uid:gid)"
-    assert levels(host.users_agree(a_host(tmp_path, {}, snapshot()))) == ["WARN"]
+    assert levels(users_check.users_agree(a_host(tmp_path, {}, snapshot()))) == ["WARN"]
 
 
 def test_the_clock(tmp_path: Path) -> None:

@@ -19,7 +19,10 @@ CRON_DIRECTORIES = (
     *SCRIPTS,
 )
 CLUSTER_PACKAGES = ("ricci", "luci", "rgmanager", "cman")
+PACEMAKER = "pacemaker"
 STARTS_AT_BOOT = {"enabled", "enabled-runtime", "linked-runtime", "alias"}
+PROPERTIES = ("Id", "LoadState", "UnitFileState", "WantedBy", "TriggeredBy", "ActiveState")
+REMOVERS = ("dnf remove -y", "yum remove -y", "zypper -n remove", "apt-get remove -y")
 TRIGGERS = (".socket", ".timer", ".path")
 NOT_NEEDED = "acmd starts the services of this host, and ACM is not to start them any more on any node"
 
@@ -62,7 +65,7 @@ def no_autostart(subject: Subject) -> Iterator[Finding]:
             continue
         seen: set[str] = set()
         for unit in units:
-            shown = _properties(subject, unit)
+            shown = subject.unit(unit, *PROPERTIES)
             known = shown.get("Id", unit) if shown.get("LoadState", "not-found") != "not-found" else unit
             if known not in seen:  # several names may lead to one unit
                 seen.add(known)
@@ -102,10 +105,12 @@ def _unit(subject: Subject, name: str, unit: str, runs_on: str, shown: dict[str,
 
 def _of_init(subject: Subject, name: str, script: str, what: str, at_boot: str) -> Finding:
     """Started by init's links, or by a unit that was generated of them."""
-    if subject.run("sh", "-c", "command -v chkconfig").fine:
+    if _has(subject, "chkconfig"):
         off = f"chkconfig {script} off"
-    else:
+    elif _has(subject, "update-rc.d"):
         off = f"update-rc.d {script} disable"
+    else:  # a RHEL-like system without the package chkconfig
+        off = f"rm -f /etc/rc.d/rc[2-5].d/S[0-9][0-9]{script}"
     return ko(
         f"{name}: {what} starts it at boot{at_boot}",
         f"`{off} && systemctl daemon-reload`: acmd alone starts it",
@@ -118,36 +123,40 @@ def _triggers(subject: Subject, shown: dict[str, str]) -> list[str]:
     found = []
     for name in shown.get("TriggeredBy", "").split():
         if name.endswith(TRIGGERS):
-            trigger = _properties(subject, name)
+            trigger = subject.unit(name, *PROPERTIES)
             if trigger.get("UnitFileState") in STARTS_AT_BOOT or trigger.get("ActiveState") == "active":
                 found.append(name)
     return found
 
 
-def _properties(subject: Subject, unit: str) -> dict[str, str]:
-    wanted = "Id,LoadState,UnitFileState,WantedBy,TriggeredBy,ActiveState"
-    ran = subject.run("systemctl", "show", unit, "-p", wanted)
-    return dict(line.split("=", 1) for line in ran.output.splitlines() if "=" in line) if ran.fine else {}
-
-
 def no_cluster_packages(subject: Subject) -> list[Finding]:
-    """Red Hat's cluster packages fence and move services by themselves."""
-    found = []
-    for package in CLUSTER_PACKAGES:
-        rpm = subject.run("rpm", "-q", package)
-        deb = subject.run("dpkg-query", "-W", "-f", "${Status}", package)
-        if rpm.fine or (deb.fine and deb.output.endswith(" installed")):
-            found.append(
-                ko(
-                    f"{package} is installed: it is another cluster manager",
-                    f"`{_remover(subject)} {package}`",
-                )
+    """Red Hat's cluster packages fence and move services by themselves, and so does what came after them."""
+    wanted = (*CLUSTER_PACKAGES, PACEMAKER)
+    rpm = subject.run("rpm", "-q", "--qf", "%{NAME} installed\\n", *wanted)
+    deb = subject.run("dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\\n", *wanted)
+    rows = (line.split() for line in f"{rpm.output}\n{deb.output}".splitlines())
+    there = {row[0] for row in rows if row[1:] == ["installed"]}
+    found = [
+        ko(f"{package} is installed: it is another cluster manager", f"`{_remover(subject)} {package}`")
+        for package in CLUSTER_PACKAGES
+        if package in there
+    ]
+    if PACEMAKER in there:
+        found.append(
+            warn(
+                f"{PACEMAKER} is installed: where it runs, it is another cluster manager",
+                f"`{_remover(subject)} {PACEMAKER}`, unless it has nothing to do with these services",
             )
+        )
     return all_or(found, "no other cluster manager's packages")
 
 
 def _remover(subject: Subject) -> str:
-    return "dnf remove -y" if subject.run("sh", "-c", "command -v dnf").fine else "apt-get remove -y"
+    return next((words for words in REMOVERS if _has(subject, words.split()[0])), REMOVERS[-1])
+
+
+def _has(subject: Subject, program: str) -> bool:
+    return subject.run("sh", "-c", f"command -v {program}").fine
 
 
 CHECKS = (

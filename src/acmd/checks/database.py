@@ -10,7 +10,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from acmd.checks.finding import Check, Finding, all_or, ko, ok, warn
-from acmd.checks.storage import LOCAL_ONLY, mount_at
+from acmd.checks.storage import (
+    LOCAL_ONLY,
+    LOOK_LIMIT_S,
+    LOOK_THERE,
+    mount_at,
+    must_answer,
+    real_path,
+)
 from acmd.checks.subject import Subject
 from acmd.config.credentials import Login, own_login
 from acmd.config.model import Config, MysqlProbe
@@ -57,6 +64,7 @@ def credentials(subject: Subject) -> Iterator[Finding]:
     config = subject.settings
     if not uses_mysql(config):
         return
+    must_answer(subject, config.database.file)  # a copy may lie on shared storage
     try:
         login = login_of(config)
     except (ConfigError, DatabaseYmlError) as error:
@@ -150,8 +158,8 @@ def _data_of(subject: Subject, connection: Connection[Any]) -> Iterator[Finding]
         cursor.execute("SELECT @@datadir")
         row = cursor.fetchone()
     directory = str(row[0]).rstrip("/") if row else ""
-    real = subject.run("readlink", "-m", "--", directory).output.strip() or directory
-    known = [*places, *(subject.run("readlink", "-m", "--", place).output.strip() for place in places)]
+    real = real_path(subject, directory)
+    known = [*places, *(real_path(subject, place) for place in places)]
     if any(f"{where}/".startswith(f"{place}/") for where in (directory, real) for place in known if place):
         yield ok(f"MySQL's data directory {directory} is among data_directories")
     else:
@@ -163,8 +171,11 @@ def _data_of(subject: Subject, connection: Connection[Any]) -> Iterator[Finding]
 
 def agrees_with_acm(subject: Subject) -> list[Finding]:
     """ACM's own settings, where they are still there."""
+    if not uses_mysql(subject.settings):
+        return []
+    must_answer(subject, ACMCOMMON)  # it lies on shared storage, or a link leads there
     text = subject.read(ACMCOMMON)
-    if text is None or not uses_mysql(subject.settings):
+    if text is None:
         return []
     found = {key: value.strip().strip("'\"") for key, value in ASSIGNMENT.findall(text)}
     try:
@@ -202,10 +213,12 @@ def data_is_shared(subject: Subject) -> Iterator[Finding]:
 
 
 def _data_directory(subject: Subject, name: str, place: str) -> Finding:
-    device = subject.run("stat", "-L", "-c", "%d", "--", place)
-    root = subject.run("stat", "-c", "%d", "/")
+    device = subject.run("stat", "-L", "-c", "%d", "--", place, limit_s=LOOK_LIMIT_S)
+    root = subject.run("stat", "-L", "-c", "%d", "/")
+    if device.late:
+        return ko(f"{name}: {place} does not answer within {LOOK_LIMIT_S:g} s", LOOK_THERE)
     if not device.fine:
-        return ko(f"{name}: {place} does not answer", "mount it, or correct data_directories")
+        return ko(f"{name}: {place} is not there", "mount it, or correct data_directories")
     if device.output == root.output:
         return ko(f"{name}: {place} is on this host's root disk", "put the data on shared storage")
     mount = mount_at(subject, place)

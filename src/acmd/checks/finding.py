@@ -62,6 +62,14 @@ def ko(what: str, remedy: str, fix: Fix | None = None) -> Finding:
     return Finding(Level.KO, what, remedy, fix)
 
 
+class Silent(Exception):
+    """Something that a check asks did not answer in time: that is what the check says then, as a KO."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what, self.remedy = what, remedy
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One check. `run` gives one finding or more; nothing at all means that it does not apply here."""

@@ -1,22 +1,19 @@
-"""The host itself: its names and addresses, SELinux, the clock, users."""
+"""The host itself: its names and addresses, the clock, memory. `selinux` and `users` have the rest."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-import pwd
-import socket
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooLate
 
+from acmd.checks import selinux, users
 from acmd.checks.finding import Check, Finding, all_or, ko, ok, warn
 from acmd.checks.subject import Subject
 from acmd.config.host import this_host
 
-RESOLVE_LIMIT_S = 3.0
-PPM_PER_TICK = 0.1  # adjtimex's frequency unit is 1/65536 ppm; `tick` is microseconds for each 10 ms
+LOOK_UP_LIMIT_S = 3.0
 LOOPBACK = ("127.", "::1")
+UNSYNCHRONISED = 0x40  # STA_UNSYNC
 
 
 def configuration(subject: Subject) -> Iterator[Finding]:
@@ -43,65 +40,40 @@ def address_is_own(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _addresses_of(name: str) -> frozenset[str]:
-    return frozenset(str(entry[4][0]) for entry in socket.getaddrinfo(name, None))
-
-
-def resolve(name: str, limit_s: float = RESOLVE_LIMIT_S) -> frozenset[str]:
-    """The addresses of a name; none when it does not resolve within the limit."""
-    pool = ThreadPoolExecutor(max_workers=1)
-    try:
-        return pool.submit(_addresses_of, name).result(limit_s)
-    except (OSError, TooLate):
-        return frozenset()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
 def names_resolve(subject: Subject) -> Iterator[Finding]:
     """Each host resolves all nodes' names, to the addresses that those announce."""
     for node in subject.snapshot.get("nodes", ()):
-        found = resolve(node["name"])
-        if not found:
-            yield warn(
-                f"{node['name']} does not resolve", "add all nodes to /etc/hosts or to the name service"
+        name, address = node["name"], node["address"]
+        ran = subject.run("getent", "ahosts", "--", name, limit_s=LOOK_UP_LIMIT_S)
+        found = sorted({line.split()[0] for line in ran.output.splitlines() if line.strip()})
+        if ran.late:
+            yield ko(
+                f"the name service does not answer within {LOOK_UP_LIMIT_S:g} s for {name}",
+                f"add all nodes to /etc/hosts; `timeout 5 getent ahosts {name}` tries it",
             )
-        elif node["address"] and node["address"] not in found:
-            if all(address.startswith(LOOPBACK) for address in found):
-                yield warn(
-                    f"{node['name']} resolves to this host's loopback, not to {node['address']}",
-                    "let the name lead to the node's address in /etc/hosts",
-                )
-            else:
-                yield ko(
-                    f"{node['name']} resolves to {', '.join(sorted(found))}, but announces {node['address']}",
-                    "correct /etc/hosts or the name service, or node.address there",
-                )
+        elif not ran.fine or not found:
+            yield warn(f"{name} does not resolve", "add all nodes to /etc/hosts or to the name service")
+        elif address and address not in found:
+            yield _elsewhere(name, address, found)
         else:
-            yield ok(f"{node['name']} resolves to {node['address'] or ', '.join(sorted(found))}")
+            yield ok(f"{name} resolves to {address or ', '.join(found)}")
 
 
-def selinux(subject: Subject) -> Iterator[Finding]:
-    """ACM asked for permissive; acmd needs a policy that lets it start what it manages."""
-    mode = (subject.read("/sys/fs/selinux/enforce") or "").strip()
-    if mode != "1":
-        yield ok("SELinux does not enforce")
-        return
-    denied = subject.run("ausearch", "-m", "avc", "-c", "acmd", "-ts", "today")
-    if denied.fine and "denied" in denied.output:
-        yield ko(
-            "SELinux enforces and has denied acmd something today", "ausearch -m avc -c acmd; mend the policy"
+def _elsewhere(name: str, address: str, found: list[str]) -> Finding:
+    if all(each.startswith(LOOPBACK) for each in found):
+        return warn(
+            f"{name} resolves to this host's loopback, not to {address}",
+            "let the name lead to the node's address in /etc/hosts",
         )
-    else:
-        yield warn(
-            "SELinux enforces; whether its policy lets acmd and the services work is not known",
-            "try a switchover and look at `ausearch -m avc`, or set it permissive as ACM's manual asks",
-        )
+    return ko(
+        f"{name} resolves to {', '.join(found)}, but announces {address}",
+        "correct /etc/hosts or the name service, or node.address there",
+    )
 
 
 def clock_rate(subject: Subject) -> Iterator[Finding]:
     """Steps do not matter; the rate has to stay within the configured error."""
-    rate = _slew()
+    rate, synchronised = _clock()
     allowed = subject.settings.timing.clock_rate_error_permille / 1000
     if rate is None:
         yield warn(
@@ -110,13 +82,14 @@ def clock_rate(subject: Subject) -> Iterator[Finding]:
     elif abs(rate) >= allowed:
         yield ko(
             f"the clock is slewed by {rate:+.2%}, more than the {allowed:.0%} that the deadlines allow for",
-            "limit the slewing (chrony: maxslewrate), or raise timing.clock_rate_error on all nodes",
+            "limit the slewing (chrony: maxslewrate 10000 is 1%), or raise timing.clock_rate_error",
         )
     else:
         source = (
             subject.read("/sys/devices/system/clocksource/clocksource0/current_clocksource") or "unknown"
         ).strip()
-        yield ok(f"clock source {source}, slewed by {rate:+.4%}; {allowed:.0%} is allowed for")
+        apart = "" if synchronised else "; not synchronised, which acmd does not need, but readers of logs do"
+        yield ok(f"clock source {source}, slewed by {rate:+.4%}; {allowed:.0%} is allowed for{apart}")
 
 
 class _Timex(ctypes.Structure):
@@ -139,52 +112,15 @@ class _Timex(ctypes.Structure):
     )
 
 
-def _slew() -> float | None:
-    """By which part the kernel's clock is made faster or slower; read only (modes 0)."""
-    timex = _Timex()
+def _clock() -> tuple[float | None, bool]:
+    """By which part the kernel's clock is made faster or slower, and whether anybody keeps it in step."""
+    timex = _Timex()  # modes 0: read only
     if ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex)) < 0:
-        return None
+        return None, False
     ticks = os.sysconf("SC_CLK_TCK")
     normal = 1_000_000 / ticks
-    return float((timex.tick - normal) / normal + timex.freq / 65536 / 1e6)
-
-
-def users_agree(subject: Subject) -> list[Finding]:
-    """Files on shared storage belong to numbers, not to names."""
-    own = subject.settings.node.name
-    found: list[Finding] = []
-    compared = 0
-    for node in subject.snapshot.get("nodes", ()):
-        if node["name"] == own:
-            continue
-        for user, ids in (node.get("users") or {}).items():
-            compared += 1
-            mine = ids_of(user)
-            if mine and mine != ids:
-                found.append(
-                    ko(
-                        f"{user} is {mine} here and {ids} on {node['name']} (uid:gid)",
-                        "give it the same uid and gid on all nodes, chown its files, and there "
-                        "`systemctl restart acmd`",
-                    )
-                )
-    if not compared and not found:
-        return [
-            warn(
-                "no other node has said yet which users its services have",
-                "run this again once all nodes run",
-            )
-        ]
-    return all_or(found, "service users have the same uid and gid on all nodes")
-
-
-def ids_of(user: str) -> str:
-    """`uid:gid` of a user; empty when there is none."""
-    try:
-        entry = pwd.getpwnam(user)
-    except KeyError:
-        return ""
-    return f"{entry.pw_uid}:{entry.pw_gid}"
+    rate = float((timex.tick - normal) / normal + timex.freq / 65536 / 1e6)
+    return rate, not timex.status & UNSYNCHRONISED
 
 
 def memory_and_limits(subject: Subject) -> list[Finding]:
@@ -209,10 +145,10 @@ CHECKS = (
     Check(
         "names", "host", "The names of all nodes resolve to the addresses that they announce.", names_resolve
     ),
-    Check("selinux", "host", "SELinux does not enforce, or its policy is fine.", selinux, False),
+    *selinux.CHECKS,
     Check(
         "clock", "host", "The clock's rate stays within the error that the deadlines allow for.", clock_rate
     ),
-    Check("users", "host", "Service users have the same uid and gid on all nodes.", users_agree),
+    *users.CHECKS,
     Check("memory", "host", "There is memory left for what a takeover starts.", memory_and_limits, False),
 )

@@ -53,13 +53,13 @@ def _without_comments(text: str) -> str:
 def rule(subject: Subject) -> Iterator[Finding]:
     """A rule of rsyslog's, in its old words or in its new ones."""
     found = [path for path, text in rules(subject) if "local2" in text and LOG in text]
-    if found:
-        yield ok(f"{found[0]} sends local2 to {LOG}")
-    elif subject.read("/etc/rsyslog.conf") is None:
+    if subject.read("/etc/rsyslog.conf") is None:  # acmd's own rule is there all the same
         yield warn(
             "rsyslog is not installed: acmd's lines are in the journal only",
             "`journalctl -u acmd` shows them",
         )
+    elif found:
+        yield ok(f"{found[0]} sends local2 to {LOG}")
     else:
         before = subject.read(RSYSLOG)
         fix = Fix(RESTART, RSYSLOG, before, RSYSLOG_TEXT, proof=("rsyslogd", "-N1"))

@@ -23,7 +23,8 @@ This page is made from the checks themselves (`python -m acmd.checks.manual > do
   tightens modes. A file that its program does not like is put back. ACM's line in a crontab is commented out
   only when a person at a terminal says that ACM is not needed any more on any node; `--yes` does not say so.
 - Run it as root, on each node. What only root can see is a WARN for others.
-- Programs and storage are asked with a limit: dead storage is a KO, not a check that hangs.
+- Everything is asked with a limit, 25 s for a check at most: what does not answer (storage, systemd, the name
+  service, MySQL) is a KO or WARN that says so, and the other checks still run.
 """
 
 

@@ -8,10 +8,19 @@ from collections.abc import Iterator
 
 from acmd.checks.finding import Check, Finding, Fix, all_or, ko, ok, warn
 from acmd.checks.subject import Subject
+from acmd.checks.watchdog import watchdog
 from acmd.config.model import Config
 from acmd.core.timing import NS_PER_S
+from acmd.drivers.stop_times import EACH as STOPS_KEPT
 
-PROPERTIES = "LoadState,UnitFileState,FragmentPath,DropInPaths,ActiveState,NeedDaemonReload"
+PROPERTIES = (
+    "LoadState",
+    "UnitFileState",
+    "FragmentPath",
+    "DropInPaths",
+    "ActiveState",
+    "NeedDaemonReload",
+)
 TOO_SLOW = "take a profile with more time (patient), raise timing.stop_budget_s, or make it stop faster"
 
 
@@ -37,15 +46,14 @@ def units(subject: Subject) -> Iterator[Finding]:
     """Enabled, and as they were delivered."""
     edited = _edited(subject)
     for unit in units_of(subject.settings):
-        ran = subject.run("systemctl", "show", unit, "-p", PROPERTIES)
-        shown = dict(line.split("=", 1) for line in ran.output.splitlines() if "=" in line)
+        shown = subject.unit(unit, *PROPERTIES)
         if shown.get("LoadState") == "masked":
             yield ko(
                 f"{unit} is masked: nothing can start it",
                 f"`systemctl unmask {unit}`",
                 Fix(("systemctl", "unmask", unit)),
             )
-        elif not ran.fine or shown.get("LoadState") != "loaded":
+        elif shown.get("LoadState") != "loaded":
             yield ko(f"{unit} is not there", "install acmd's package, then `systemctl daemon-reload`")
         else:
             found = [*_starts(unit, shown), *_changed(unit, shown, edited)]
@@ -113,19 +121,7 @@ def guard(subject: Subject) -> Iterator[Finding]:
             "last resort: none. Services that cannot be killed would run on after the lease has ended",
             'set guard.last_resort = "reset"',
         )
-    mode, watchdog = subject.settings.guard.watchdog, says["watchdog"]
-    if watchdog == "missing" and mode == "required":
-        yield ko(
-            "a watchdog is required and missing: this node is not promoted",
-            "`modprobe softdog` if there is no better driver; docs/howto/watchdog.md",
-        )
-    elif watchdog == "missing" and mode == "automatic":
-        yield warn(
-            "there is no watchdog: a host whose kernel hangs is not reset",
-            "`modprobe softdog` if there is no better driver; docs/howto/watchdog.md",
-        )
-    else:
-        yield ok(f"watchdog: {watchdog} ({mode})")
+    yield from watchdog(subject)
 
 
 def fencing(subject: Subject) -> Iterator[Finding]:
@@ -154,8 +150,8 @@ def stop_budget(subject: Subject) -> Iterator[Finding]:
             )
         elif took_s > budget_s:
             yield warn(
-                f"{service.name} took {took_s:.1f} s to stop; when the lease is lost it is killed after "
-                f"{budget_s:g} s",
+                f"{service.name} took {took_s:.1f} s to stop (the longest of its last {STOPS_KEPT} stops); "
+                f"when the lease is lost it is killed after {budget_s:g} s",
                 TOO_SLOW,
             )
         else:

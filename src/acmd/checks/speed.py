@@ -16,7 +16,7 @@ from acmd.checks import durable
 from acmd.checks.finding import Check, Finding, ko, ok, warn
 from acmd.checks.subject import Subject
 from acmd.config.model import Config
-from acmd.core.calls import Call, Kind, StorageFault
+from acmd.core.calls import Call, Fault, Kind, StorageFault
 from acmd.core.timing import NS_PER_S
 from acmd.drivers.clock import SystemClock
 from acmd.drivers.lease_directory import LeaseDirectory
@@ -39,6 +39,8 @@ def latency(subject: Subject) -> list[Finding]:
     except TimeoutError:
         return [ko(f"the lease directory did not answer {ROUNDS} times in {MEASURE_LIMIT_S:g} s", SLOW)]
     except StorageFault as failure:
+        if failure.fault is Fault.DENIED and not subject.privileged:
+            return [warn("the lease directory cannot be read by this user", "run the check as root")]
         remedy = NEW if "no-cluster-file" in str(failure) else SLOW
         return [ko(f"the lease directory does not answer: {failure}", remedy)]
     writes_s = _writes(subject)

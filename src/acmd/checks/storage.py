@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from acmd.checks.finding import Check, Finding, Fix, all_or, ko, ok, warn
+from acmd.checks.finding import Check, Finding, Fix, Silent, all_or, ko, ok, warn
 from acmd.checks.subject import Subject
 from acmd.config.apart import examine_apart
 from acmd.config.model import Config
 
+LOOK_THERE = "look at the mount, the network and the file server"
+LOOK_LIMIT_S = 3.0  # of one look at a place on storage
 NFS = ("nfs", "nfs4")
 LOCAL_ONLY = {"ext2", "ext3", "ext4", "xfs", "btrfs", "tmpfs", "overlay", "ramfs", "vfat"}
 
@@ -55,16 +57,21 @@ def mount_of(path: str, table: list[Mount]) -> Mount | None:
     return max(holds, key=lambda mount: (len(mount.point), table.index(mount)), default=None)
 
 
-def _where(subject: Subject, path: str) -> tuple[str, Mount | None]:
-    """The path with its links followed, by a process that can be given up, and the mount that it is on."""
-    ran = subject.run("readlink", "-m", "--", path)
-    real = ran.output.strip() if ran.fine else path
-    return real, mount_of(real, mounts(subject.read("/proc/self/mountinfo") or ""))
+def must_answer(subject: Subject, path: str) -> None:
+    """Before a file is read that may lie on storage. Raises Silent where that does not answer."""
+    if subject.run("head", "-c", "1", "--", str(subject.at(path)), limit_s=LOOK_LIMIT_S).late:
+        raise Silent(f"{path} does not answer within {LOOK_LIMIT_S:g} s", LOOK_THERE)
+
+
+def real_path(subject: Subject, path: str) -> str:
+    """With its links followed, by a process that can be given up; as it is where that does not answer."""
+    ran = subject.run("readlink", "-m", "--", path, limit_s=LOOK_LIMIT_S)
+    return ran.output.strip() if ran.fine else path
 
 
 def mount_at(subject: Subject, path: str) -> Mount | None:
-    """The mount that a path is on, its links followed."""
-    return _where(subject, path)[1]
+    """The mount that a path is on, its links followed. It is asked of the kernel, never of the storage."""
+    return mount_of(real_path(subject, path), mounts(subject.read("/proc/self/mountinfo") or ""))
 
 
 def data_directories(config: Config) -> list[tuple[str, str]]:
@@ -91,7 +98,7 @@ def _tightened(remedy: str) -> Fix | None:
 def shared(subject: Subject) -> Iterator[Finding]:
     """A directory that no other node sees elects every node."""
     path = subject.settings.cluster.directory
-    _, mount = _where(subject, path)
+    mount = mount_at(subject, path)
     if mount is None:
         yield ko(f"no mount can be found for {path}", "mount the shared storage there")
     elif mount.point == "/":
@@ -110,7 +117,7 @@ def shared(subject: Subject) -> Iterator[Finding]:
 def lease_options(subject: Subject) -> list[Finding]:
     """The lease wants no caches; an error there is better than waiting for ever."""
     path = subject.settings.cluster.directory
-    _, mount = _where(subject, path)
+    mount = mount_at(subject, path)
     if mount is None or mount.kind not in NFS:
         return []
     found = _for_all(mount)
@@ -136,7 +143,7 @@ def data_options(subject: Subject) -> list[Finding]:
     found: list[Finding] = []
     seen: dict[str, str] = {}
     for name, place in data_directories(subject.settings):
-        _, mount = _where(subject, place)
+        mount = mount_at(subject, place)
         if mount is None or mount.kind not in NFS or mount.point in seen:
             continue
         seen[mount.point] = name
@@ -189,7 +196,7 @@ def export(subject: Subject) -> list[Finding]:
                     "export it sync, and run exportfs -ra",
                 )
             )
-    _, mount = _where(subject, subject.settings.cluster.directory)
+    mount = mount_at(subject, subject.settings.cluster.directory)
     if not found and mount is not None and mount.kind in NFS:
         server = mount.source.rpartition(":")[0]
         return [

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from acmd.checks.apart import run as run_checks
 from acmd.checks.finding import Check, Finding, Level
 from acmd.checks.registry import ALL, GROUPS
-from acmd.checks.registry import run as run_checks
 from acmd.checks.subject import Subject
 from acmd.cli import DEGRADED, OK
 from acmd.errors import AcmdError, ConfigError, UsageError

@@ -19,6 +19,7 @@ from acmd.core.decision import Decision
 from acmd.core.observation import Leave, Mode, Observation
 from acmd.core.state import State, initial_state
 from acmd.core.timing import NS_PER_S
+from acmd.daemon.announcing import Announced
 from acmd.daemon.building import fencing_of, guard_link, identity, stop_limits_s, with_reloadable
 from acmd.daemon.chronicle import Chronicle
 from acmd.daemon.doors import Doors, about
@@ -77,6 +78,7 @@ class Daemon:
         self.reporter = Reporter(self.notifier, self.clock, log)
         self.no_suspend = NoSuspend(SleepInhibitor("acmd", WHY), log)
         self.failback: Failback | None = None
+        self._announced = Announced(config)
         self._reloading: asyncio.Task[None] | None = None
         self._keeping: Keeping | None = None
 
@@ -134,7 +136,7 @@ class Daemon:
             log=self.log,
         )
         snapshot = Snapshot(
-            await about(config, cluster.cluster_id),
+            about(config, cluster.cluster_id, self._announced.users),
             self.clock,
             board,
             keeping.active,
@@ -216,6 +218,7 @@ class Daemon:
             beside.append(tasks.create_task(board.run(), name="board"))
             beside.append(tasks.create_task(keeper.run(), name="guard-keeper"))
             beside.append(tasks.create_task(self.no_suspend.run(), name="no-suspend"))
+            beside.append(tasks.create_task(self._announced.run(), name="announcing"))
             if self.failback is not None:
                 beside.append(tasks.create_task(self.failback.run(), name="failback"))
             await heartbeat.run()

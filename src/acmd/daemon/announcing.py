@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import pwd
+from collections.abc import Iterator
 
-from acmd.config.model import CommandService, Config
+from acmd.config.model import CommandService, Config, OcfService
+from acmd.daemon.services import unit_of
+from acmd.drivers import name_service
+from acmd.drivers.systemd import systemctl
 
-LOOK_UP_LIMIT_S = 2.0
+LOOK_UP_LIMIT_S = 5.0
+SOON_S = 10.0
+AGAIN_S = 300.0
 WELL_KNOWN = ("mysql", "orchestrator")  # whose files ACM's installations share
 
 
@@ -45,22 +50,40 @@ def digest(config: Config) -> str:
     return hashlib.sha256(repr(alike).encode()).hexdigest()[:16]
 
 
-async def users(config: Config) -> dict[str, str]:
-    """`uid:gid` of each user that services here have; none when the name service does not answer in time."""
-    named = [service.user for service in config.services if isinstance(service, CommandService)]
-    try:
-        async with asyncio.timeout(LOOK_UP_LIMIT_S):
-            return await asyncio.to_thread(_ids, sorted({*filter(None, named), *WELL_KNOWN}))
-    except TimeoutError:
-        return {}
+class Announced:
+    """The users of this node's services, asked for beside all else, and again from time to time."""
+
+    def __init__(self, config: Config, limit_s: float = LOOK_UP_LIMIT_S) -> None:
+        self.users: dict[str, str] = {}
+        self._config, self._limit_s = config, limit_s
+
+    async def run(self) -> None:
+        """Until cancelled. What does not answer is asked again soon, and meanwhile nothing is forgotten."""
+        while True:
+            found = await users(self._config, self._limit_s)
+            if found is not None:
+                self.users.clear()
+                self.users.update(found)
+            await asyncio.sleep(SOON_S if found is None else AGAIN_S)
 
 
-def _ids(names: list[str]) -> dict[str, str]:
-    found = {}
-    for name in names:
-        try:
-            entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        found[name] = f"{entry.pw_uid}:{entry.pw_gid}"
-    return found
+async def users(config: Config, limit_s: float = LOOK_UP_LIMIT_S) -> dict[str, str] | None:
+    """`uid:gid` of each user that services here have, and `:gid` of each group, as `:name`.
+
+    None when systemd or the name service does not answer in time.
+    """
+    units = tuple(filter(None, (unit_of(entry) for entry in config.services)))
+    of_units = await systemctl.users_of(units) if units else ()
+    if of_units is None:
+        return None
+    return await name_service.numbers({*_configured(config), *of_units, *WELL_KNOWN}, limit_s)
+
+
+def _configured(config: Config) -> Iterator[str]:
+    """Whom the configuration itself names. Agents of the ClusterLabs standard have `user` and `group`."""
+    for service in config.services:
+        if isinstance(service, CommandService) and service.user:
+            yield service.user
+        elif isinstance(service, OcfService):
+            yield from filter(None, (service.parameters.get("user"),))
+            yield from (f":{name}" for name in (service.parameters.get("group"),) if name)

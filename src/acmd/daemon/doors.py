@@ -97,8 +97,8 @@ def _let_in(run_dir: Path) -> None:
         run_dir.chmod(0o710)
 
 
-async def about(config: Config, cluster_id: str) -> About:
-    """What the status and the node file show of the configuration."""
+def about(config: Config, cluster_id: str, users: Mapping[str, str]) -> About:
+    """What the status and the node file show of the configuration. `users` may fill later."""
     return About(
         config.cluster.name,
         cluster_id,
@@ -109,7 +109,7 @@ async def about(config: Config, cluster_id: str) -> About:
         os.getpid(),
         config.fencing.policy,
         bool(config.fencing.agent),
-        await announcing.users(config),
+        users,
         announcing.digest(config),
         guard_fingerprint(config),
     )

@@ -77,7 +77,7 @@ class Node(Part):
     held_down: bool = Field(description="It gave up after failures and stays out of elections for a while.")
     last_seen_s: float | None
     version: str
-    users: dict[str, str] = Field(description="uid:gid of the users that its services have.")
+    users: dict[str, str] = Field(description="uid:gid of its services' users; :gid of groups, as :name.")
     config_digest: str = Field(description="Alike where the configuration is, but for what is a node's own.")
     services: list[Service]
 

@@ -10,16 +10,24 @@ import asyncio
 import contextlib
 import os
 
+from acmd.drivers.systemd import users
 from acmd.drivers.systemd.state import SHOWN, UnitState, from_show
 
 SHOW_LIMIT_S = 1.0
 ORDER_LIMIT_S = 2.0
+USERS_LIMIT_S = 5.0
 
 
 async def show(unit: str) -> UnitState | None:
     """What `systemctl show` says, or None when it does not answer in time or makes no sense."""
     output = await _run(SHOW_LIMIT_S, "show", f"--property={','.join(SHOWN)}", "--", unit)
     return None if output is None else from_show(output)
+
+
+async def users_of(units: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Users and groups (as `:name`) that these units name; None when nobody answers in time."""
+    output = await _run(USERS_LIMIT_S, "show", f"--property={','.join(users.SHOWN)}", "--", *units)
+    return None if output is None else users.named_in(output)
 
 
 async def stop(unit: str, limit_s: float) -> bool:
