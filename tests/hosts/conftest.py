@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.hosts.bed import Bed, missing_needs
+from tests.hosts.cluster import Cluster
 from tests.hosts.host import Host
 from tests.hosts.image import Template, build_template
 from tests.hosts.marking import mark
 from tests.hosts.packaged import cached_deb
+from tests.hosts.refused import Site
+from tests.hosts.storage import faultfs_available
 
 BUILD_TIMEOUT_S = 900
 
@@ -63,3 +66,16 @@ def pair(_session_pair: Bed) -> Iterator[Bed]:
     """Two booted hosts with /shared between them, the same for the whole run, undone after each test."""
     yield _session_pair
     _session_pair.reset()
+
+
+@pytest.fixture(scope="module")
+def refusing(template: Template) -> Iterator[Site]:
+    """A cluster whose storage can be slow, for commands that are refused."""
+    if not faultfs_available():
+        pytest.skip("without pyfuse3 no storage can be made slow")
+    with Bed(["alpha", "beta"], storage="faultfs", template=template) as bed:
+        bed["alpha"].exec("groupadd -rf acmd; useradd -G acmd eva; useradd mallory", check=False)
+        made = Cluster(bed, profile="standard")
+        made.start()
+        bed["alpha"].push("/root/good", made.config(bed["alpha"]))
+        yield Site(made, bed["alpha"], bed["beta"])

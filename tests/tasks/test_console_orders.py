@@ -31,7 +31,7 @@ async def test_an_end_in_the_past(clock: FakeClock) -> None:
     await desk.active()
     past = clock.wall_time() - 60
     assert await desk.refused("disable", all=True, until=past) == (
-        "by the clock of a that end is 60 s ago already",
+        "by the clock of a that end was 60 s ago already",
         "name a later one; if it is later, set the clocks of the nodes",
     )
     for nonsense in ("noon", True, -5, 1 << 50, 1.5):

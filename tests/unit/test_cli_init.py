@@ -84,7 +84,7 @@ def test_a_missing_parent_means_not_mounted(tmp_path: Path, capsys: pytest.Captu
     code = main(["init", "--config", str(config)])
     err = capsys.readouterr().err
     assert code == 1
-    assert "no such file or directory" in err
+    assert f"{tmp_path}/mnt/volume does not exist" in err
     assert "mount the shared storage" in err
     assert not (tmp_path / "mnt").exists()
 

@@ -195,7 +195,7 @@ def test_garbage_in_the_directory(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_a_missing_configuration_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 1 and the file's name."""
     assert main(["status", "--config", str(tmp_path / "none.toml")]) == 1
-    assert "none.toml: cannot be opened" in capsys.readouterr().err
+    assert "none.toml: there is no such file" in capsys.readouterr().err
 
 
 # What takes long to import, and what only the daemon or a terminal needs.

@@ -187,8 +187,31 @@ def test_unreadable_file(tmp_path: Path) -> None:
 def test_file_below_a_file(tmp_path: Path) -> None:
     """What the system refuses to open is told in its words."""
     assert refused(write(tmp_path, "") / "x") == (
-        f"{tmp_path}/acmd.toml/x: cannot be opened: not a directory; run acmd as root, or mend the "
-        "file's permissions"
+        f"{tmp_path}/acmd.toml/x: cannot be opened: not a directory; name the configuration file itself"
+    )
+
+
+def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+    """A link to nothing is told from a file that was never written; one to itself cannot be followed."""
+    (tmp_path / "gone").symlink_to("/nowhere/acmd.toml")
+    (tmp_path / "ring").symlink_to("ring")
+    assert refused(tmp_path / "gone") == (
+        f"{tmp_path}/gone: is a link to /nowhere/acmd.toml, which is not there; "
+        "put it there, or name another with --config"
+    )
+    assert refused(tmp_path / "ring") == (
+        f"{tmp_path}/ring: cannot be opened: too many levels of symbolic links; "
+        "name the configuration file itself"
+    )
+
+
+def test_a_byte_order_mark(tmp_path: Path) -> None:
+    """As some editors write one."""
+    file = tmp_path / "acmd.toml"
+    file.write_bytes(b"\xef\xbb\xbf[node]\n")
+    file.chmod(0o600)
+    assert refused(file) == (
+        f"{file}:1: begins with a byte order mark, which TOML has not; save it as UTF-8 without one"
     )
 
 
@@ -249,15 +272,17 @@ def test_a_glance_agrees_with_loading(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["a", "cluster = 3\n", "[cluster]\nname = 3\n", "[node]\nname = []\n"])
 def test_a_glance_refuses_what_it_cannot_read(tmp_path: Path, text: str) -> None:
-    """A file that does not say where things are leads to `acmd config check`."""
+    """A file that does not say where things are is refused in the words of a full load."""
     file = write(tmp_path, text)
     with pytest.raises(ConfigError) as caught:
         glance(str(file))
-    assert caught.value.what == f"{file}: cannot be understood"
-    assert caught.value.remedy == "`acmd config check` says what is wrong"
+    assert str(caught.value) == refused(file)
 
 
 def test_a_glance_at_nothing(tmp_path: Path) -> None:
-    """A missing file is an expected error."""
-    with pytest.raises(ConfigError, match="no such file or directory"):
-        glance(str(tmp_path / "x"))
+    """A missing file is an expected error; a pipe is not waited for."""
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for name in ("x", "pipe"):
+        with pytest.raises(ConfigError) as caught:
+            glance(str(tmp_path / name))
+        assert str(caught.value) == refused(tmp_path / name)

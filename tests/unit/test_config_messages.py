@@ -538,7 +538,15 @@ def test_a_host_without_a_usable_name_needs_one() -> None:
 
 SYNTAX = {
     "key without value": ("a\n", "acmd.toml:1: column 2: expected '=' after a key in a key/value pair"),
-    "twice": ("[log]\nlevel = 'info'\nlevel = 'info'\n", "acmd.toml:3: column 15: cannot overwrite a value"),
+    "twice": (
+        "[log]\nlevel = 'info'\nlevel = 'info'\n",
+        "acmd.toml:3: column 15: what stands here was given further up already; take one of the two out",
+    ),
+    "a table twice": (
+        "[log]\n[node]\n[log]\n",
+        "acmd.toml:3: column 5: the table [log] stands further up already; write all of it in one place",
+    ),
+    "a number without end": ("a = " + "9" * 5000, "acmd.toml: a number has thousands of digits; no option"),
     "unclosed": ('[log]\nlevel = "info', "acmd.toml: unterminated string"),
     "deep": ("a = " + "[" * 5000, "acmd.toml"),  # the words depend on Python's version
 }

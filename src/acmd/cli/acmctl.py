@@ -5,7 +5,6 @@ Each option is one of acmd's commands; what it does, and what it refuses, is the
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from acmd import __version__
 from acmd.cli import OK, USAGE
-from acmd.cli.main import Parser, ended
+from acmd.cli.ending import ended
+from acmd.cli.main import Parser
 from acmd.cli.main import main as acmd
+from acmd.cli.values import file_name, positive_count
 from acmd.config.defaults import DEFAULT_FILE, FILE_VARIABLE
 from acmd.errors import AcmdError
 
@@ -42,7 +43,8 @@ ORDERS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code. Errors are one message on standard error."""
-    return ended("acmctl", lambda: _main(sys.argv[1:] if arguments is None else list(arguments)))
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    return ended("acmctl", lambda: _main(given))
 
 
 def parser() -> Parser:
@@ -56,16 +58,21 @@ def parser() -> Parser:
         "-c",
         "--config",
         metavar="FILE",
+        type=file_name,
         default=os.environ.get(FILE_VARIABLE) or DEFAULT_FILE,
         help=f"the configuration (else ${FILE_VARIABLE}, else {DEFAULT_FILE})",
     )
     made.add_argument(
-        "--keep", metavar="N", type=_positive, default=KEEP, help=f"with -b: backups to keep, else {KEEP}"
+        "--keep",
+        metavar="N",
+        type=positive_count,
+        default=KEEP,
+        help=f"with -b: backups to keep, else {KEEP}",
     )
     made.add_argument(
         "--limit",
         metavar="S",
-        type=_positive,
+        type=positive_count,
         default=LIMIT_S,
         help=f"with -b: seconds it may take, else {LIMIT_S:g}",
     )
@@ -84,12 +91,6 @@ def parser() -> Parser:
     )
     one.add_argument("-v", action="version", version=f"acmctl (acmd {__version__})", help="the version")
     return made
-
-
-def _positive(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) == int(text)):
-        raise argparse.ArgumentTypeError("must be a whole number from 1 on")
-    return int(text)
 
 
 def _main(arguments: list[str]) -> int:

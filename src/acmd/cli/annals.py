@@ -14,18 +14,20 @@ from acmd.config.glance import Glance
 from acmd.errors import AcmdError
 
 LIMIT_S = 5.0
+READ_LIMIT_S = 30.0
+"""Without a daemon: storage that takes 0.1 s for each operation is slow, and not dead."""
 CLOCKS = "times are by each host's own clock"
 
 
-def past(place: Glance, newest: int) -> dict[str, Any]:
+def past(place: Glance, newest: int, read_limit_s: float = READ_LIMIT_S) -> dict[str, Any]:
     """`epochs`, `events` of all nodes in order, `ignored`. Raises AcmdError."""
     try:
         return ask(place, {"do": "history", "n": newest}, LIMIT_S)
     except NotRunning:
-        return read_past(place, newest)
+        return read_past(place, newest, read_limit_s)
 
 
-def read_past(place: Glance, newest: int, limit_s: float = LIMIT_S) -> dict[str, Any]:
+def read_past(place: Glance, newest: int, limit_s: float) -> dict[str, Any]:
     """The same without a daemon. Raises AcmdError."""
     from acmd.core.calls import StorageFault
     from acmd.drivers.aside import answers

@@ -6,13 +6,14 @@ import argparse
 
 from acmd.cli.client import ask
 from acmd.cli.orders import add_json, done
+from acmd.cli.values import name, reason
 from acmd.config.glance import glance
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Whose."""
-    parser.add_argument("node", metavar="NODE", nargs="?", default="", help="another node than this one")
-    parser.add_argument("--reason", metavar="TEXT", default="", help="logged with the order")
+    parser.add_argument("node", metavar="NODE", type=name, nargs="?", help="another node than this one")
+    parser.add_argument("--reason", metavar="TEXT", type=reason, default="", help="logged with the order")
     add_json(parser)
 
 

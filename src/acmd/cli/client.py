@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from acmd.errors import AcmdError
 ASK_LIMIT_S = 10.0
 LOOK_LIMIT_S = 2.0
 POLL_S = 0.05
+QUESTIONS = ("status", "history", "events", "fence-result")
 _ANSWER_LIMIT = 4 << 20
 _RECEIVE = 65_536
 
@@ -37,7 +39,12 @@ def control_socket(place: Glance) -> str:
 
 def ask(place: Glance, request: dict[str, Any], limit_s: float = ASK_LIMIT_S) -> dict[str, Any]:
     """The daemon's answer within `limit_s`. Raises NotRunning, Refused or AcmdError."""
-    answer = exchange(control_socket(place), request, limit_s)
+    try:
+        answer = exchange(control_socket(place), request, limit_s)
+    except KeyboardInterrupt:
+        if request["do"] not in QUESTIONS:
+            print("acmd: whether that was ordered is not known; `acmd status` shows it", file=sys.stderr)
+        raise
     if "error" in answer:
         raise Refused(str(answer["error"]), str(answer.get("remedy", "")))
     return answer

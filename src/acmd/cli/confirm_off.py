@@ -7,6 +7,7 @@ import argparse
 from acmd.cli.client import ask
 from acmd.cli.confirm import add_yes, confirm
 from acmd.cli.orders import add_json, done
+from acmd.cli.values import name, reason
 from acmd.config.glance import glance
 
 _EFFECTS = {
@@ -17,8 +18,12 @@ _EFFECTS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which host, and how that is known."""
-    parser.add_argument("node", metavar="NODE", help="the host; '*' for all that the list stands for")
-    parser.add_argument("--reason", metavar="TEXT", default="", help="how you know; logged with the order")
+    parser.add_argument(
+        "node", metavar="NODE", type=name, help="the host; '*' for all that the list stands for"
+    )
+    parser.add_argument(
+        "--reason", metavar="TEXT", type=reason, default="", help="how you know; logged with the order"
+    )
     add_yes(parser)
     add_json(parser)
 

@@ -11,6 +11,7 @@ from acmd.cli.client import NotRunning, Refused, ask, snapshots
 from acmd.cli.confirm import add_yes, confirm
 from acmd.cli.disable import add_timeout, detached
 from acmd.cli.orders import add_json, done, follow, gave_up, say
+from acmd.cli.values import reason
 from acmd.config.glance import Glance, glance
 from acmd.errors import AcmdError
 
@@ -22,7 +23,9 @@ nobody watches them, and nobody takes over until acmd is started again and `acmd
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Why, and how long to wait."""
-    parser.add_argument("--reason", metavar="TEXT", default="", help="shown in status while it lasts")
+    parser.add_argument(
+        "--reason", metavar="TEXT", type=reason, default="", help="shown in status while it lasts"
+    )
     parser.add_argument(
         "--no-disable", action="store_true", help="refuse unless the cluster is disabled already"
     )
@@ -41,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         ask(place, {"do": "disable", "all": True, "reason": args.reason})
         say("disabling the whole cluster", aside=args.json)
     if not args.no_disable and follow(place, detached, began, args.timeout, aside=args.json) is None:
-        return gave_up(place, "that", args.timeout, "the cluster stays disabled; the daemon runs on")
+        return gave_up(place, args, "that", "the cluster stays disabled; the daemon runs on")
     answer = _ask_to_end(place, args, began)
     _wait_for_its_end(place, answer["pid"])
     text = (

@@ -8,7 +8,7 @@ from typing import Any
 
 from acmd.cli.client import ask
 from acmd.cli.orders import add_json, done, follow, gave_up, say
-from acmd.cli.values import positive_seconds
+from acmd.cli.values import name, positive_seconds, reason
 from acmd.cli.when import HELP, clock_text, moment
 from acmd.config.glance import glance
 
@@ -16,9 +16,11 @@ from acmd.config.glance import glance
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Whom, why, and how long to wait."""
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--node", metavar="NAME", default="", help="this node instead of the one here")
+    which.add_argument("--node", metavar="NAME", type=name, help="this node instead of the one here")
     which.add_argument("--all", action="store_true", help="the whole cluster: services stay as they are")
-    parser.add_argument("--reason", metavar="TEXT", default="", help="shown in status while it lasts")
+    parser.add_argument(
+        "--reason", metavar="TEXT", type=reason, default="", help="shown in status while it lasts"
+    )
     parser.add_argument(
         "--force", action="store_true", help="even if no other node can take over: services stop then"
     )
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
     snapshot = follow(place, detached if args.all else away, began, args.timeout, aside=args.json)
     if snapshot is None:
-        return gave_up(place, "that", args.timeout, "the order stays in force")
+        return gave_up(place, args, "that", "the order stays in force")
     result = answer | {"active": snapshot["active"], "epoch": snapshot["epoch"], "until": args.until or None}
     return done(_said(snapshot, node, args), result if args.json else None)
 

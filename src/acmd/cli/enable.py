@@ -9,6 +9,7 @@ from typing import Any
 from acmd.cli.client import ask
 from acmd.cli.disable import add_timeout
 from acmd.cli.orders import add_json, done, follow, gave_up, say
+from acmd.cli.values import name, reason
 from acmd.config.glance import glance
 from acmd.errors import UsageError
 
@@ -16,14 +17,16 @@ from acmd.errors import UsageError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Whom, and how long to wait."""
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--node", metavar="NAME", default="", help="this node instead of the one here")
+    which.add_argument("--node", metavar="NAME", type=name, help="this node instead of the one here")
     which.add_argument("--all", action="store_true", help="the whole cluster")
     parser.add_argument(
         "--holder-is-dead",
         action="store_true",
         help="with --all: you made sure that the detached lease's holder is off for good",
     )
-    parser.add_argument("--reason", metavar="TEXT", default="", help="kept with the order, for the others")
+    parser.add_argument(
+        "--reason", metavar="TEXT", type=reason, default="", help="kept with the order, for the others"
+    )
     add_timeout(parser)
     add_json(parser)
 
@@ -49,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
     snapshot = follow(place, attached if args.all else back, began, args.timeout, aside=args.json)
     if snapshot is None:
-        return gave_up(place, "that", args.timeout, "the order stays in force")
+        return gave_up(place, args, "that", "the order stays in force")
     active = snapshot["active"] or "nobody"
     text = f"{node} is enabled: it takes over when needed. Active: {active}"
     if args.all:

@@ -10,15 +10,15 @@ from acmd.cli import DEGRADED
 from acmd.cli.client import ask
 from acmd.cli.confirm import add_yes, confirm
 from acmd.cli.orders import add_json, done, say
-from acmd.cli.values import positive_seconds
+from acmd.cli.values import name, positive_seconds, reason
 from acmd.config.glance import glance
 from acmd.errors import AcmdError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Which host, and how long to wait."""
-    parser.add_argument("node", metavar="NODE", help="the host that is to be powered off")
-    parser.add_argument("--reason", metavar="TEXT", default="", help="logged with the order")
+    parser.add_argument("node", metavar="NODE", type=name, help="the host that is to be powered off")
+    parser.add_argument("--reason", metavar="TEXT", type=reason, default="", help="logged with the order")
     parser.add_argument("--force", action="store_true", help="the active node as well")
     parser.add_argument(
         "--timeout",

@@ -7,13 +7,14 @@ import argparse
 from acmd.cli.client import ask
 from acmd.cli.confirm import add_yes, confirm
 from acmd.cli.orders import add_json, done
+from acmd.cli.values import name, reason
 from acmd.config.glance import glance
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Whom."""
-    parser.add_argument("node", metavar="NODE", help="a node that does not run any more")
-    parser.add_argument("--reason", metavar="TEXT", default="", help="logged with the order")
+    parser.add_argument("node", metavar="NODE", type=name, help="a node that does not run any more")
+    parser.add_argument("--reason", metavar="TEXT", type=reason, default="", help="logged with the order")
     add_yes(parser)
     add_json(parser)
 

@@ -6,8 +6,10 @@ import argparse
 import asyncio
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from acmd.cli import OK
@@ -21,7 +23,10 @@ from acmd.drivers.cluster_directory import ClusterDirectory, ClusterFile
 from acmd.drivers.lease_directory import LeaseDirectory
 from acmd.errors import AcmdError
 
-LIMIT_S = 5.0
+LIMIT_S = 60.0
+"""For the directory's making, for the look at it, and for all that is written there: nobody's safety waits
+for that. Storage that takes 0.1 s for each operation needs 10 s in all."""
+TELL_S = 3.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,13 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make it and say so. Raises AcmdError, having changed nothing but perhaps made an empty directory."""
     config = load_apart(args.config)
-    _make_directory(config.cluster.directory)
-    for problem in examine_apart(config):
+    directory = config.cluster.directory
+    _make_directory(directory)
+    with patience(directory):
+        problems = examine_apart(config, limit_s=LIMIT_S)
+    for problem in problems:
         text = f"{problem.key} = {problem.value}: {problem.what}"
         if not problem.warning:
             raise AcmdError(f"{config.file}: {text}", problem.remedy)
         print(f"WARN  {text}\n      -> {problem.remedy}", file=sys.stderr)
-    made = asyncio.run(_initialise(config))
+    with patience(directory):
+        made = asyncio.run(_initialise(config))
     timing = config.timing
     print(
         f"made cluster {made.name} in {config.cluster.directory}\n"
@@ -51,10 +60,25 @@ def run(args: argparse.Namespace) -> int:
     return OK
 
 
+@contextmanager
+def patience(directory: str) -> Iterator[None]:
+    """Says what is waited for when it takes longer than people expect."""
+    text = f"acmd: {directory} is slow: still waiting for it, for up to {LIMIT_S:g} s"
+    timer = threading.Timer(TELL_S, print, [text], {"file": sys.stderr, "flush": True})
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
 def _make_directory(directory: str) -> None:
     """The last part of the path only: a missing parent means that the storage is not mounted."""
     try:
-        list(answers(lambda: _make(directory), LIMIT_S))
+        made = answers(lambda: _make(directory), LIMIT_S)  # it forks now, before there is a thread
+        with patience(directory):
+            list(made)
     except StorageFault:
         raise AcmdError(
             f"{os.path.dirname(directory)} did not answer within {LIMIT_S:g} s; nothing was made",
@@ -68,6 +92,12 @@ def _make(directory: str) -> Iterator[None]:
         os.mkdir(directory, 0o750)
     except FileExistsError:
         pass
+    except FileNotFoundError:
+        above = os.path.dirname(directory)
+        raise AcmdError(
+            f"{directory} cannot be made: {above} does not exist",
+            f"mount the shared storage; if it is mounted, make {above} first, or correct cluster.directory",
+        ) from None
     except OSError as error:
         raise AcmdError(
             f"{directory} cannot be made: {(error.strerror or str(error)).lower()}",

@@ -7,6 +7,7 @@ import argparse
 from acmd.cli.client import ask
 from acmd.cli.confirm import add_yes, confirm
 from acmd.cli.orders import add_json, done
+from acmd.cli.values import reason
 from acmd.config.glance import glance
 
 QUESTION = """An interlock blocks: another host's database still answers. If it still writes to the same
@@ -18,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "deed", choices=("override",), help="counts for the epoch that is to end, and no other"
     )
-    parser.add_argument("--reason", metavar="TEXT", default="", help="logged with the order")
+    parser.add_argument("--reason", metavar="TEXT", type=reason, default="", help="logged with the order")
     add_yes(parser)
     add_json(parser)
 

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print them, the newest last. Raises AcmdError when neither daemon nor shared directory answers."""
-    since_s = moment_of(args.since, time.time()) if args.since else 0.0
+    since_s = 0.0 if args.since is None else moment_of(args.since, time.time())
     found = past(glance(args.config), 1)
     events = [event for event in found["events"] if event["at_s"] >= since_s][-args.n :]
     for event in events:
@@ -53,5 +53,5 @@ def moment_of(text: str, now_s: float) -> float:
         return datetime.datetime.fromisoformat(text.strip()).timestamp()  # without a zone: this host's
     except ValueError:
         raise UsageError(
-            f"--since {text!r} is no time", "write 90s, 10m, 2h, 1d, or 2026-11-25T19:00"
+            f"logs: --since {text!r} is no time", "write 90s, 10m, 2h, 1d, or 2026-11-25T19:00"
         ) from None

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn, Protocol, cast
 
 from acmd import __version__
-from acmd.cli import INTERRUPTED, OK
+from acmd.cli.ending import ended
+from acmd.cli.values import file_name
 from acmd.config.defaults import DEFAULT_FILE, FILE_VARIABLE
 from acmd.errors import AcmdError, UsageError
 
@@ -75,22 +77,6 @@ def main(arguments: Sequence[str] | None = None, commands: Mapping[str, tuple[st
     return ended("acmd", lambda: _main(sys.argv[1:] if arguments is None else list(arguments), commands))
 
 
-def ended(program: str, work: Callable[[], int]) -> int:
-    """The exit code of a command line, and what it says where it failed."""
-    try:
-        return work()
-    except AcmdError as error:
-        sys.stdout.flush()
-        print(f"{program}: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output is gone (`acmd status | head`). Python would try again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
-
-
 def _main(arguments: list[str], commands: Mapping[str, tuple[str, str]]) -> int:
     at = _command_at(arguments)
     top = _top_parser(commands)
@@ -105,9 +91,13 @@ def _main(arguments: list[str], commands: Mapping[str, tuple[str, str]]) -> int:
         args = parser.parse_args(arguments[at + 1 :])
     except SystemExit as done:  # argparse has printed --help or --version
         return int(done.code or 0)
-    code = command.run(args)
-    sys.stdout.flush()
-    return code
+    try:
+        return command.run(args)
+    except AcmdError as error:
+        # `status` has said so already; who misuses a command reads what is written for people.
+        if getattr(args, "json", False) and name != "status" and not isinstance(error, UsageError):
+            print(json.dumps({"error": error.what, "remedy": error.remedy}))
+        raise
 
 
 def command_parser(
@@ -151,6 +141,7 @@ def _add_config(parser: Parser, default: str) -> None:
         "-c",
         "--config",
         metavar="FILE",
+        type=file_name,
         default=default,
         help=f"the configuration (else ${FILE_VARIABLE}, else {DEFAULT_FILE})",
     )

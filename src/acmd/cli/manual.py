@@ -46,10 +46,11 @@ _AFTER = """\
 ## EXIT STATUS
 
 - `0`: fine, or done
-- `1`: degraded, or the command failed
+- `1`: degraded, refused, or failed; a configuration that is wrong, too
 - `2`: no active node
 - `3`: the daemon is not running on this host
-- `64`: the command line or the configuration is wrong
+- `64`: the command line is wrong
+- `78`: as a unit of systemd, `acmd run` and `acmd guard run` that are refused to start
 - `130`: interrupted from the keyboard
 
 ## SIGNALS

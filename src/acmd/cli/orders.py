@@ -12,6 +12,7 @@ from typing import Any
 from acmd.cli import DEGRADED, OK
 from acmd.cli.advice import warnings_of
 from acmd.cli.client import snapshots
+from acmd.cli.ending import OutputFailed, to_nowhere
 from acmd.config.glance import Glance
 
 Reached = Callable[[dict[str, Any]], bool]
@@ -25,8 +26,18 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def say(text: str, *, aside: bool = False) -> None:
-    """One line of progress, at once; `aside`: standard output is for the result."""
-    print(text, file=sys.stderr if aside else sys.stdout, flush=True)
+    """One line of progress, at once; `aside`: standard output is for the result.
+
+    An order is followed to its end also when nobody reads that any more, or the disk is full.
+    """
+    stream = sys.stderr if aside else sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:  # its reader is gone; or standard error is full
+        to_nowhere(stream)
+    except OutputFailed as why:
+        to_nowhere(stream)
+        print(f"acmd: standard output cannot be written: {why}; it goes on", file=sys.stderr)
 
 
 def follow(
@@ -38,13 +49,17 @@ def follow(
     """
     told = ""
     left_s = max(0.0, timeout_s - (time.monotonic() - began))
-    for _, snapshot in snapshots(place, left_s):
-        if reached(snapshot):
-            return snapshot
-        now = _where(snapshot)
-        if now != told:
-            say(f"  {time.monotonic() - began:5.2f} s  {now}", aside=aside)
-            told = now
+    try:
+        for _, snapshot in snapshots(place, left_s):
+            if reached(snapshot):
+                return snapshot
+            now = _where(snapshot)
+            if now != told:
+                say(f"  {time.monotonic() - began:5.2f} s  {now}", aside=aside)
+                told = now
+    except KeyboardInterrupt:
+        say("acmd: what was ordered stays in force; `acmd status` shows how it goes on", aside=True)
+        raise
     return None
 
 
@@ -54,14 +69,18 @@ def _where(snapshot: dict[str, Any]) -> str:
     return f"{text}: {snapshot['reason']}" if snapshot["reason"] else text
 
 
-def gave_up(place: Glance, what: str, timeout_s: float, stays: str) -> int:
+def gave_up(place: Glance, args: argparse.Namespace, what: str, stays: str) -> int:
     """Say that it did not happen in time, and what is going on. Returns the exit code."""
-    print(f"acmd: {what} did not happen within {timeout_s:g} s; {stays}", file=sys.stderr)
+    error = f"{what} did not happen within {args.timeout:g} s; {stays}"
+    remedy = "`acmd status` shows how it goes on"
+    if args.json:
+        say(json.dumps({"ok": False, "error": error, "remedy": remedy}))
+    print(f"acmd: {error}", file=sys.stderr)
     for _, snapshot in snapshots(place, 0.0):
         print(f"  now: {_where(snapshot)}", file=sys.stderr)
         for warning in warnings_of(snapshot):
             print(f"  {warning.level}: {warning.what}\n    -> {warning.remedy}", file=sys.stderr)
-    print("  -> `acmd status` shows how it goes on", file=sys.stderr)
+    print(f"  -> {remedy}", file=sys.stderr)
     return DEGRADED
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from acmd.cli import OK
-from acmd.config.glance import Glance, glance
-from acmd.errors import AcmdError
+from acmd.config.glance import Glance, default_place, glance
+from acmd.errors import AcmdError, ConfigError
 
 PART_BYTES = 4 << 20
 """Of one part at most; of a longer one its end is kept."""
@@ -31,12 +31,17 @@ def run(args: argparse.Namespace) -> int:
     """Write it, mode 0600, and say what could not be had. Raises AcmdError when it cannot be written."""
     from acmd.cli.report_parts import parts
 
-    place = glance(args.config)
+    try:
+        place, unread = glance(args.config), ""
+    except ConfigError as error:  # then above all: what can be had where a cluster is by default
+        place, unread = default_place(args.config), error.what
     stamp = time.strftime("%Y%m%dT%H%M%S")
     name = f"acmd-report-{place.node}-{stamp}"
     target = Path(args.output or f"{name}.tar.gz")
     missing = write(target, name, place, parts(args.config, place))
     print(f"{target} written ({target.stat().st_size // 1024} KiB)")
+    if unread:
+        print(f"WARN the configuration cannot be read, so default places were looked at: {unread}")
     for part, why in missing.items():
         print(f"WARN {part} could not be had: {why}")
     print("It holds no passwords that acmd knows of; look through it before you give it away.")
@@ -62,8 +67,10 @@ def write(target: Path, name: str, place: Glance, parts: dict[str, Part]) -> dic
                 _add(archive, f"{name}/{part}", text or f"could not be had: {why}\n")
             said = "".join(f"{part}: {why}\n" for part, why in missing.items()) or "nothing\n"
             _add(archive, f"{name}/MISSING", f"cluster {place.cluster}, node {place.node}\n{said}")
-    except OSError as error:
+    except BaseException as error:  # ^C too: half an archive is of no use, and would be in the way
         target.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise AcmdError(
             f"{target} cannot be written: {(error.strerror or str(error)).lower()}",
             "name a file where there is room with --output",

@@ -42,7 +42,7 @@ def parts(config: str, place: Glance) -> dict[str, Part]:
         "config-show.toml": partial(command, [*me, "config", "--config", config, "show"]),
         "config-check.txt": partial(command, [*me, "config", "--config", config, "check"], codes=range(2)),
         "check.txt": partial(command, [*me, "check", "--config", config], codes=range(2), limit_s=CHECK_S),
-        "history.json": lambda: json.dumps(past(place, 100), indent=1),
+        "history.json": lambda: json.dumps(past(place, 100, STORAGE_S), indent=1),
         "logs.txt": lambda: _logs(place),
         "events.txt": lambda: _own_events(place),
         "shared.json": lambda: shared(place),
@@ -151,7 +151,7 @@ def acmd_lines(file: str) -> str:
 
 
 def _logs(place: Glance) -> str:
-    events = past(place, 1)["events"]
+    events = past(place, 1, STORAGE_S)["events"]
     return "\n".join([f"# {CLOCKS}", *(line(event, event["node"]) for event in events)]) + "\n"
 
 

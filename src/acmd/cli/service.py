@@ -9,6 +9,7 @@ from typing import Any
 from acmd.cli.client import ask
 from acmd.cli.disable import add_timeout
 from acmd.cli.orders import add_json, done, follow, gave_up, say
+from acmd.cli.values import name, reason
 from acmd.config.glance import glance
 
 DEEDS = {
@@ -26,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "deed", choices=DEEDS, help="; ".join(f"{deed}: {text}" for deed, text in DEEDS.items())
     )
-    parser.add_argument("name", metavar="NAME", help="the service, as `acmd status` names it")
-    parser.add_argument("--reason", metavar="TEXT", default="", help="logged with the order")
+    parser.add_argument("name", metavar="NAME", type=name, help="the service, as `acmd status` names it")
+    parser.add_argument("--reason", metavar="TEXT", type=reason, default="", help="logged with the order")
     parser.add_argument("--force", action="store_true", help="though services that require it stop as well")
     add_timeout(parser)
     add_json(parser)
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
     snapshot = follow(place, reached, began, args.timeout, aside=args.json)
     if snapshot is None:
-        return gave_up(place, "that", args.timeout, "the order stays in force")
+        return gave_up(place, args, "that", "the order stays in force")
     row = _row(snapshot, args.name)
     text = f"{args.name} is {row['state']}"
     if args.deed == "stop":

@@ -12,7 +12,7 @@ from acmd.cli import OK, proposals
 from acmd.config.apart import load_apart
 from acmd.config.defaults import DEFAULT_DIRECTORY, default_node_name
 from acmd.config.presets import PRESETS
-from acmd.config.problems import toml
+from acmd.config.problems import ConfigRefused, toml
 from acmd.core.timing import PROFILES
 from acmd.errors import AcmdError, UsageError
 from acmd.migrate.originals import replace
@@ -120,6 +120,10 @@ def _put(file: Path, text: str) -> None:
     replace(draft, text.encode(), MODE, user, group)
     try:
         load_apart(str(draft))
+    except ConfigRefused as refused:
+        said = "; ".join(f"{problem.key} = {problem.value}: {problem.what}" for problem in refused.problems)
+        remedies = "; ".join(problem.remedy for problem in refused.problems)
+        raise AcmdError(f"nothing was written, since it would be refused: {said}", remedies) from None
     finally:
         draft.unlink()
     if file.exists():

@@ -8,16 +8,16 @@ from typing import Any
 
 from acmd.cli.client import ask
 from acmd.cli.orders import add_json, done, follow, gave_up, role_of, say, services_up
-from acmd.cli.values import positive_seconds
+from acmd.cli.values import name, positive_seconds, reason
 from acmd.config.glance import glance
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where to, why, and how long to wait."""
+    parser.add_argument("--to", metavar="NODE", type=name, help="the node to hand over to (else any fit one)")
     parser.add_argument(
-        "--to", metavar="NODE", default="", help="the node to hand over to (else any fit one)"
+        "--reason", metavar="TEXT", type=reason, default="", help="kept with the order, for the others"
     )
-    parser.add_argument("--reason", metavar="TEXT", default="", help="kept with the order, for the others")
     parser.add_argument(
         "--timeout",
         metavar="S",
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Ask, follow, say how long it took. 1 when it did not happen in time. Raises AcmdError."""
     place = glance(args.config)
     began = time.monotonic()
-    answer = ask(place, {"do": "switchover", "to": args.to, "reason": args.reason})
+    answer = ask(place, {"do": "switchover", "to": args.to or "", "reason": args.reason})
     source, epoch = answer["from"], answer["epoch"]
     say(f"asked {source} to hand epoch {epoch} over" + (f" to {args.to}" if args.to else ""), aside=args.json)
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     snapshot = follow(place, reached, began, args.timeout, aside=args.json)
     if snapshot is None:
         stays = f"the order stays in force for epoch {epoch} and is void in any later one"
-        return gave_up(place, "the switchover", args.timeout, stays)
+        return gave_up(place, args, "the switchover", stays)
     took_s = time.monotonic() - began
     text = (
         f"{snapshot['active']} is active, epoch {snapshot['epoch']}: {took_s:.2f} s from the order "

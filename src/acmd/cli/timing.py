@@ -20,6 +20,7 @@ from typing import Any
 from acmd.cli import DEGRADED, OK
 from acmd.cli.client import NotRunning, ask
 from acmd.cli.confirm import add_yes, confirm
+from acmd.cli.init import LIMIT_S, patience
 from acmd.cli.offline import look
 from acmd.cli.orders import add_json, say
 from acmd.config.apart import load_apart
@@ -32,7 +33,6 @@ from acmd.drivers.cluster_directory import ClusterDirectory, ClusterFile, timing
 from acmd.drivers.lease_directory import LeaseDirectory
 from acmd.errors import AcmdError
 
-LIMIT_S = 5.0
 SILENCE_BEATS = 10
 """A node file that did not change for so many heartbeats belongs to no running daemon."""
 
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _steps(place: Glance, differs: bool) -> list[Step]:
-    snapshot = look(place)
+    snapshot = look(place, LIMIT_S)
     fault = snapshot["storage"]["fault"]
     if fault:
         raise AcmdError(f"the shared directory does not answer: {fault}", "look at its mount, then try again")
@@ -162,7 +162,8 @@ async def _with_directory(config: Config, work: Any) -> Any:
     path = config.cluster.directory
     store = LeaseDirectory(Path(path), config.node.name, round(LIMIT_S * NS_PER_S), SystemClock())
     try:
-        return await work(ClusterDirectory(store, path, config.node.name, LIMIT_S))
+        with patience(path):
+            return await work(ClusterDirectory(store, path, config.node.name, LIMIT_S))
     except StorageFault as failure:
         raise AcmdError(f"{path}: {failure}", "look at the mount and the file server") from None
     finally:

@@ -28,9 +28,9 @@ def _examine_directory(config: Config, host: HostFacts) -> list[Problem]:
         problems = _links(directory, host)
         status = host.lstat(directory)
     except FileNotFoundError as error:
-        return [
-            _problem(directory, f"{error.filename or directory} does not exist", _MOUNT, unavailable=True)
-        ]
+        missing = error.filename or directory
+        remedy = _MOUNT if missing == directory else _ABOVE.format(os.path.dirname(directory))
+        return [_problem(directory, f"{missing} does not exist", remedy, unavailable=True)]
     except NotADirectoryError as error:
         return [
             _problem(
@@ -52,6 +52,7 @@ def _examine_directory(config: Config, host: HostFacts) -> list[Problem]:
 
 
 _MOUNT = "mount the shared storage; if this is a new cluster, `acmd init` makes the directory"
+_ABOVE = "mount the shared storage; if it is mounted, make {} first: `acmd init` makes the last part only"
 _STORAGE = "look at the mount, the network and the file server"
 
 

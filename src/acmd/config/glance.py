@@ -2,13 +2,14 @@
 
 `acmd status` has 300 ms in all and importing the schema takes a good part of them. These values
 are the same that `load` gives for a configuration that it accepts; a test holds that. A file
-that cannot even be glanced at is refused in the same words.
+that cannot even be glanced at is loaded after all, for the same words.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import stat
 import tomllib
 from typing import Any, NamedTuple
 
@@ -37,15 +38,23 @@ class Glance(NamedTuple):
 def glance(file: str, *, hostname: str | None = None) -> Glance:
     """Where a configured cluster keeps its things. Raises ConfigError when the file does not say."""
     try:
-        with open(file, "rb") as stream:
+        # A named pipe that was put there must not make this wait for a writer.
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise _refused(file)
             raw = tomllib.load(stream)
-    except OSError as error:
-        raise ConfigError(
-            f"{file}: cannot be opened: {(error.strerror or str(error)).lower()}",
-            "name the configuration with --config, or look at `acmd config check`",
-        ) from None
-    except (ValueError, RecursionError):
+    except (OSError, ValueError, RecursionError):
         raise _refused(file) from None
+    return _places(file, raw, hostname)
+
+
+def default_place(file: str) -> Glance:
+    """Where things are when nobody says otherwise."""
+    return _places(file, {}, None)
+
+
+def _places(file: str, raw: dict[str, Any], hostname: str | None) -> Glance:
     name = _text(file, raw, "cluster", "name") or DEFAULT_CLUSTER
     run_dir = _text(file, raw, "run", "run_dir") or default_run_dir(name)
     return Glance(
@@ -60,7 +69,15 @@ def glance(file: str, *, hostname: str | None = None) -> Glance:
 
 
 def _refused(file: str) -> ConfigError:
-    return ConfigError(f"{file}: cannot be understood", "`acmd config check` says what is wrong")
+    """In the words, and with the line, of a full load, which nobody waits for now."""
+    from acmd.config.host import this_host  # noqa: PLC0415 - slow
+    from acmd.config.load import load  # noqa: PLC0415 - slow
+
+    try:
+        load(file, host=this_host())
+    except ConfigError as error:
+        return error
+    return ConfigError(f"{file}: was changed while it was read", "try again")
 
 
 def _text(file: str, raw: dict[str, Any], section: str, key: str) -> str:

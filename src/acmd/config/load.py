@@ -6,6 +6,8 @@ is what it should be is asked by `directory.examine`, from a process that can be
 
 from __future__ import annotations
 
+import codecs
+import errno
 import os
 import re
 import stat
@@ -28,6 +30,7 @@ from acmd.config.values import check_name
 
 LARGEST_FILE = 256 * 1024
 _TOML_PLACE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
+_TOML_TABLE = re.compile(r"Cannot (?:declare|mutate immutable namespace) \((?P<path>.*)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +92,8 @@ def read_text(file: str) -> str:
     """The text of a configuration file. Raises ConfigRefused when it cannot, or should not, be read."""
     try:
         stream = open(file, "rb", opener=_open_at_once)  # noqa: SIM115 - closed below
-    except FileNotFoundError:
-        _refuse(
-            file,
-            "there is no such file",
-            "write it (`acmd config defaults` prints one with every option), or name another with --config",
-        )
-    except IsADirectoryError:
-        _refuse(file, "is a directory", "name the configuration file itself")
     except OSError as error:
-        _refuse(
-            file, f"cannot be opened: {_reason(error)}", "run acmd as root, or mend the file's permissions"
-        )
+        _refuse(file, *_unopened(file, error))
     with stream:
         status = os.fstat(stream.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -115,11 +108,32 @@ def read_text(file: str) -> str:
             _refuse(file, f"cannot be read: {_reason(error)}", "look at the disk that it is on")
     if len(content) > LARGEST_FILE:
         _refuse(file, f"is larger than {LARGEST_FILE // 1024} KiB", "name the configuration file itself")
+    if content.startswith(codecs.BOM_UTF8):
+        _refuse(file, "begins with a byte order mark, which TOML has not", "save it as UTF-8 without one", 1)
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         _refuse(file, f"byte 0x{content[error.start]:02x} is not UTF-8", "save the file as UTF-8", line)
+
+
+def _unopened(file: str, error: OSError) -> tuple[str, str]:
+    """What keeps a file from being opened, and what to do."""
+    if error.errno == errno.ENOENT:
+        other = "or name another with --config"
+        if os.path.islink(file):
+            return f"is a link to {os.readlink(file)}, which is not there", f"put it there, {other}"
+        return (
+            "there is no such file",
+            f"write it (`acmd config defaults` prints one with every option), {other}",
+        )
+    if error.errno == errno.EISDIR:
+        return "is a directory", "name the configuration file itself"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"cannot be opened: {_reason(error)}", "run acmd as root, or mend the file's permissions"
+    if error.errno in (errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG):
+        return f"cannot be opened: {_reason(error)}", "name the configuration file itself"
+    return f"cannot be opened: {_reason(error)}", "look at the disk that it is on"
 
 
 def _open_at_once(file: str, flags: int) -> int:
@@ -135,16 +149,23 @@ def _parse(file: str, text: str) -> dict[str, Any]:
     except ValueError as error:  # TOMLDecodeError is one; a number of thousands of digits is another
         message = str(error)
         place = _TOML_PLACE.search(message)
-        what = message[: place.start()] if place else message
-        what = what[:1].lower() + what[1:]
+        what, remedy = _in_words(message[: place.start()] if place else message)
         if place and place["line"]:
-            _refuse(
-                file,
-                f"column {place['column']}: {what}",
-                "this is not TOML; correct it there",
-                int(place["line"]),
-            )
-        _refuse(file, what, "this is not TOML; correct it at the end of the file")
+            _refuse(file, f"column {place['column']}: {what}", remedy, int(place["line"]))
+        _refuse(file, what, remedy.replace("there", "at the end of the file"))
+
+
+def _in_words(message: str) -> tuple[str, str]:
+    """What tomllib says, for people; the words for what stands there twice are about its own insides."""
+    table = _TOML_TABLE.match(message)
+    if table is not None:
+        name = ".".join(part.strip(" '\"") for part in table["path"].split(",") if part)
+        return f"the table [{name}] stands further up already", "write all of it in one place"
+    if message == "Cannot overwrite a value":
+        return "what stands here was given further up already", "take one of the two out"
+    if message.startswith("Exceeds the limit"):
+        return "a number has thousands of digits", "no option needs that"
+    return message[:1].lower() + message[1:], "this is not TOML; correct it there"
 
 
 def _refuse(file: str, what: str, remedy: str, line: int | None = None) -> NoReturn:

@@ -50,7 +50,7 @@ def read(root: Path) -> Installation:
     common = seen.text(at[COMMON])
     if common is None:
         raise AcmdError(
-            f"{COMMON} cannot be read: {seen.files[at[COMMON]].get('error', 'it is no file')}",
+            f"{at[COMMON]} cannot be read: {seen.files[at[COMMON]].get('error', 'it is no file').lower()}",
             f"mount the shared storage, and see that {LINK} leads to it; without ACM use `acmd setup`",
         )
     values = bash.assignments(COMMON, common, WANTED)

@@ -19,6 +19,7 @@ from acmd.tasks.snapshot import Snapshot
 
 REASON_LIMIT = 200
 TEXT_LIMIT = 400
+LONGEST_QUOTE = 40
 
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -55,7 +56,7 @@ class Desk:
             raise AcmdError("`until` is not a time", "use the acmd command")
         if 0 < until <= now:
             raise AcmdError(
-                f"by the clock of {self.me} that end is {now - until} s ago already",
+                f"by the clock of {self.me} that end was {_length(now - until)} ago already",
                 "name a later one; if it is later, set the clocks of the nodes",
             )
         reason = text(request.get("reason"))[:REASON_LIMIT]
@@ -65,7 +66,7 @@ class Desk:
         """That name. Raises AcmdError when no node has it."""
         if name not in self.board.heard:
             raise AcmdError(
-                f"there is no node {name!r}", f"nodes known: {', '.join(sorted(self.board.heard))}"
+                f"there is no node {quoted(name)}", f"nodes known: {', '.join(sorted(self.board.heard))}"
             )
         return name
 
@@ -99,6 +100,19 @@ class Desk:
 def said(request: Request, key: str) -> bool:
     """Whether a client said yes to that, and not something that merely counts as true."""
     return request.get(key) is True
+
+
+def quoted(name: str) -> str:
+    """What was asked for, in a refusal: not a page of it."""
+    return repr(name if len(name) <= LONGEST_QUOTE else f"{name[:LONGEST_QUOTE]}...")
+
+
+def _length(seconds: int) -> str:
+    if seconds < 180:
+        return f"{seconds} s"
+    if seconds < 3 * 3600:
+        return f"{seconds // 60} min"
+    return f"{seconds // 3600} h" if seconds < 72 * 3600 else f"{seconds // 86_400} days"
 
 
 def text(value: Any) -> str:

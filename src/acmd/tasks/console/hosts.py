@@ -30,6 +30,8 @@ class Hosts:
         """Have the agent power a host off; what it confirms counts as if the heartbeat had asked."""
         del who
         host = self._other(text(request.get("node")), "fence itself")
+        if host == EVERY_HOST:
+            raise AcmdError("an agent powers one host off at a time", "name it; `acmd nodes` lists them")
         state, _, _ = self.desk.latest
         if not self.fencing.available:
             raise AcmdError(
@@ -54,7 +56,8 @@ class Hosts:
     async def confirm_off(self, request: Request, who: str) -> Answer:
         """An operator's 'that host is off': protocol, step 7. It speaks of this very moment, on this node."""
         del who
-        host = self._other(text(request.get("node")), "be off: it answers you")
+        name = text(request.get("node"))
+        host = name if name == EVERY_HOST else self._other(name, "be off: it answers you")
         state, _, _ = self.desk.latest
         if host != EVERY_HOST and self.desk.silent_s(host) is None:
             raise AcmdError(

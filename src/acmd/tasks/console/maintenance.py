@@ -12,7 +12,7 @@ from acmd.core.lease import Record
 from acmd.core.observation import Leave
 from acmd.core.state import Role, State
 from acmd.errors import AcmdError
-from acmd.tasks.console.desk import Answer, Desk, Request, said, text
+from acmd.tasks.console.desk import Answer, Desk, Request, quoted, said, text
 
 LEAVE_AFTER_S = 0.1  # the answer goes out first
 
@@ -47,7 +47,7 @@ class Maintenance:
         found = self.desk.candidates(given, active)
         if target and target not in found:
             known = ", ".join(sorted(found)) or "none"
-            raise AcmdError(f"there is no node {target!r} to switch to", f"other nodes known: {known}")
+            raise AcmdError(f"there is no node {quoted(target)} to switch to", f"other nodes known: {known}")
         if target and found[target]:
             raise AcmdError(f"{target} cannot take over: {found[target]}", "mend that, or name another")
         if not any(not why for why in found.values()):

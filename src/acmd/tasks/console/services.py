@@ -9,7 +9,7 @@ from acmd import status
 from acmd.core.observation import Mode
 from acmd.core.orders import Held
 from acmd.errors import AcmdError
-from acmd.tasks.console.desk import Answer, Desk, Request, said, text
+from acmd.tasks.console.desk import Answer, Desk, Request, quoted, said, text
 from acmd.tasks.supervision import Group
 from acmd.tasks.unit import NO_FAILURES, Unit
 
@@ -49,7 +49,7 @@ class Services:
         """One deed on one service of this node."""
         deed, name = text(request.get("deed")), text(request.get("service"))
         if deed not in DEEDS:
-            raise AcmdError(f"a service cannot be told to {deed!r}", f"one of {', '.join(DEEDS)}")
+            raise AcmdError(f"a service cannot be told to {quoted(deed)}", f"one of {', '.join(DEEDS)}")
         group, unit = self._find(name)
         self._check(group, unit, deed)
         if deed in ("stop", "restart") and not said(request, "force"):
@@ -76,7 +76,7 @@ class Services:
             if unit.service.name == name:
                 return group, unit
         known = ", ".join(sorted(unit.service.name for _, unit in self._units())) or "none"
-        raise AcmdError(f"there is no service {name!r} on {self.desk.me}", f"services: {known}")
+        raise AcmdError(f"there is no service {quoted(name)} on {self.desk.me}", f"services: {known}")
 
     def _check(self, group: Group, unit: Unit, deed: str) -> None:
         name, held = unit.service.name, unit.held
