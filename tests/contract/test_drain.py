@@ -77,6 +77,14 @@ async def test_one_that_hangs(slow_sync: Path) -> None:
     await until_drained(drain)
 
 
+async def test_one_that_takes_longer_than_its_limit(slow_sync: Path) -> None:
+    """Cut short it would only begin again: the next one gets twice the time, until one ends."""
+    (slow_sync / "takes").write_text("0.5")
+    drain = FileSystemDrain(("/a",), 0.2)
+    assert not await drain.drained()
+    await until_drained(drain)
+
+
 async def test_one_that_was_cancelled_is_killed(slow_sync: Path) -> None:
     """A run that nobody waits for any more does not go on; the next one follows it."""
     (slow_sync / "takes").write_text("60")

@@ -96,7 +96,7 @@ class CommonTable(BaseModel):
         "Directories on network storage that it writes to; not in the cluster's directory. After it was "
         "stopped, it does not count as gone before their file systems are synced and their servers have "
         'answered. []: it writes to none. ["*"]: it is not known to which; every network file system '
-        "that this host has mounted has to answer, but one for the cluster's directory alone.",
+        "that this host has mounted has to answer, but one at the cluster's directory itself.",
         computed='["*"] for runs_on = "active" (not the agents of virtual addresses), else []',
         example=["/srv/data"],
     )

@@ -1,8 +1,8 @@
 """Proof that what stopped services wrote has landed, from a process of its own that can be given up.
 
 A process that ended, gracefully or not, may leave requests in the kernel which land later; the services are
-not gone before their file systems were synced without an error, and those of other hosts answered and had
-nothing outstanding (`guard.landed`).
+not gone before their file systems were synced without an error, and those of other hosts answered and what
+was on its way there had ended (`guard.landed`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ class FileSystemDrain:
         self._hanging: asyncio.subprocess.Process | None = None
 
     async def drained(self) -> bool:
-        """True when each was synced without error. One that hangs is left, and is asked no second time."""
+        """True when each was synced without error. One that hangs is left, and is asked no second time.
+
+        One that was cut short would only begin again: the next one gets twice the time.
+        """
         if self._hanging is not None and self._hanging.returncode is None:
             return False
         try:
@@ -52,6 +55,7 @@ class FileSystemDrain:
             async with asyncio.timeout(self._limit_s):
                 status = await process.wait()
         except TimeoutError:
+            self._limit_s *= 2
             return False
         finally:
             if process.returncode is None:  # at the limit, or nobody asks any more

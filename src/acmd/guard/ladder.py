@@ -9,7 +9,8 @@ from collections.abc import Callable
 from acmd.guard import addresses, cgroups, landed, processes
 from acmd.guard.jobs import UnitJobs
 
-SYNC_LIMIT_NS = 5_000_000_000  # a sync that has not returned by then is given up, and another one tried
+SLOW_NS = 5_000_000_000  # a proof that has not come by then shows as a fault; it goes on
+PROOF_LIMIT_NS = 300_000_000_000  # past every profile's lease; then another is tried, with twice the time
 SYNC_PAUSE_NS = 200_000_000
 ABANDONED_LIMIT = 4  # workers that hang in the kernel
 
@@ -131,8 +132,9 @@ class Ladder:
 class Drain:
     """Proof that what services wrote has landed (`landed`), from a worker process that can be given up.
 
-    `done` holds from a proof that began after everything was seen gone, up to the next sign of life. With
-    no paths there is nothing to wait for.
+    `done` holds from a proof that began after everything was seen gone, up to the next sign of life. One
+    that comes late is as good, and cut short it would only begin again. With no paths there is nothing to
+    wait for.
     """
 
     def __init__(self, paths: tuple[str, ...]) -> None:
@@ -143,6 +145,7 @@ class Drain:
         self.abandoned: list[int] = []
         self._pid = 0
         self._began_ns = 0
+        self._limit_ns = PROOF_LIMIT_NS
         self._spoilt = False
 
     def spoil(self) -> None:
@@ -151,14 +154,19 @@ class Drain:
         self._spoilt = True
 
     def begin(self) -> bool:
-        """Start a sync unless one is under way. Whether one was started."""
+        """Start a proof unless one is under way that can count. Whether one was started."""
         self._reap_abandoned()
         if not self.paths:
             self.done = True
             return False
         now_ns = time.monotonic_ns()
-        if self._pid:
-            if now_ns - self._began_ns > SYNC_LIMIT_NS:
+        if self._pid and self._spoilt:
+            self._give_up()
+        elif self._pid:
+            if now_ns - self._began_ns > SLOW_NS:
+                self.fault = f"sync of {', '.join(self.paths)} has not returned yet"
+            if now_ns - self._began_ns > self._limit_ns:
+                self._limit_ns *= 2
                 self._give_up()
             return False
         if len(self.abandoned) >= ABANDONED_LIMIT:
@@ -175,7 +183,9 @@ class Drain:
 
     def ended(self) -> None:
         """The worker's pidfd became readable: take its result."""
-        _, status = os.waitpid(self._pid, 0)
+        pid, status = os.waitpid(self._pid, os.WNOHANG)
+        if not pid:
+            return  # that was another worker's, given up since
         self._forget()
         if status != 0:
             failed = os.waitstatus_to_exitcode(status)
@@ -185,7 +195,6 @@ class Drain:
             self.done = not self._spoilt
 
     def _give_up(self) -> None:
-        self.fault = f"sync of {', '.join(self.paths)} does not return"
         os.kill(self._pid, 9)
         self.abandoned.append(self._pid)
         self._forget()
