@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Any, Self
 
 from acmd.errors import AcmdError
 from acmd.small_file import sync_directory
@@ -70,11 +70,13 @@ def back_up(source: Source, directory: Path, keep: int, limit_s: float, client: 
     Nothing under a dated name is ever incomplete. Raises AcmdError, also on SIGTERM and SIGHUP; then nothing
     new is there, nothing is being dumped any more, and no older backup was removed.
     """
-    with _signals_raise():
-        return _back_up(source, directory, keep, limit_s, client)
+    with _Signals() as signals:
+        return _back_up(source, directory, keep, limit_s, client, signals)
 
 
-def _back_up(source: Source, directory: Path, keep: int, limit_s: float, client: str) -> Path:
+def _back_up(
+    source: Source, directory: Path, keep: int, limit_s: float, client: str, signals: _Signals
+) -> Path:
     client = client or _client()
     now = datetime.now().astimezone().strftime(DATE)
     try:
@@ -83,8 +85,9 @@ def _back_up(source: Source, directory: Path, keep: int, limit_s: float, client:
         partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=directory))  # mode 0700
         try:
             with _new_file(partial / FILE) as raw:
-                _dump(client, source, raw, limit_s)
-                _verify(partial / FILE)
+                _dump(client, source, raw, limit_s, signals)
+                with signals.heard():
+                    _verify(partial / FILE)
                 sync_directory(partial)
                 partial.rename(directory / now)
             sync_directory(directory)
@@ -124,31 +127,51 @@ def _in_memory(text: str) -> Iterator[int]:
         os.close(handle)
 
 
-@contextmanager
-def _signals_raise() -> Iterator[None]:
-    """SIGTERM and SIGHUP raise AcmdError where the backup is; a second one disturbs no tidying up.
+class _Signals:
+    """SIGTERM and SIGHUP raise AcmdError where the backup hears them, and wait everywhere else.
 
-    Who ignores one of them (nohup) goes on doing so. Signals belong to the main thread: elsewhere nothing.
+    So neither a start nor any tidying up is cut short. Who ignores one of them (nohup) goes on doing so.
+    Signals belong to the main thread: elsewhere they do what they always do.
     """
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    ours = [number for number, what in before.items() if what != signal.SIG_IGN]
-    if threading.current_thread() is not threading.main_thread():
-        ours = []
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def __init__(self) -> None:
+        self._hears = False
+        self._came = ""
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+            self._before = {number: what for number, what in before.items() if what != signal.SIG_IGN}
+        for number in self._before:
+            signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, what in self._before.items():
+            signal.signal(number, what)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
         del frame
-        for one in ours:
-            signal.signal(one, signal.SIG_IGN)
-        name = signal.Signals(number).name
-        raise AcmdError(f"the backup was ended by {name}", "run it again; older ones are as they were")
+        self._came = signal.Signals(number).name
+        self._raise()
 
-    for number in ours:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number in ours:
-            signal.signal(number, before[number])
+    def _raise(self) -> None:
+        if self._hears and self._came:
+            self._hears = False
+            raise AcmdError(
+                f"the backup was ended by {self._came}", "run it again; older ones are as they were"
+            )
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """They raise here, also one that came before."""
+        self._hears = True
+        try:
+            self._raise()
+            yield
+        finally:
+            self._hears = False
 
 
 def _ends_with_us() -> Callable[[], None]:
@@ -171,7 +194,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
 
 
-def _dump(client: str, source: Source, file: IO[bytes], limit_s: float) -> None:
+def _dump(client: str, source: Source, file: IO[bytes], limit_s: float, signals: _Signals) -> None:
     what = ("--databases", source.database) if source.database else ("--all-databases",)
     with _in_memory(options_file(source)) as options, tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
@@ -188,9 +211,9 @@ def _dump(client: str, source: Source, file: IO[bytes], limit_s: float) -> None:
         timer.start()
         try:
             assert process.stdout is not None  # noqa: S101 - it was asked for
-            with process.stdout as output:
+            with process.stdout as output, signals.heard():
                 tail = _compress(output, file)
-            code = process.wait(limit_s)
+                code = process.wait(limit_s)
         finally:
             timer.cancel()
             timer.join()
