@@ -47,7 +47,7 @@ def test_every_event_of_the_source_is_listed() -> None:
     found = list(logged())
     assert len(found) > 40
     for where, events, levels, fields in found:
-        assert events <= EVENTS.keys(), f"{where}: {events - EVENTS.keys()} is missing in src/acmd/events.py"
+        assert events <= EVENTS.keys(), f"{where}: {events - EVENTS.keys()} is missing in src/acmd/events"
         listed = {level for event in events for level in EVENTS[event].level.split(" or ")}
         assert levels <= listed, f"{where}: {events}: {levels}"
         for event in events:
@@ -57,7 +57,7 @@ def test_every_event_of_the_source_is_listed() -> None:
 def test_nothing_is_listed_that_is_not_logged() -> None:
     """A name that the source no longer has would make people wait for it."""
     source = "".join(
-        path.read_text() for path in (ROOT / "src/acmd").rglob("*.py") if path.name != "events.py"
+        path.read_text() for path in (ROOT / "src/acmd").rglob("*.py") if path.parent.name != "events"
     )
     for event in EVENTS:
         assert f'"{event}"' in source, event
