@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from acmd.core.decision import PLANNED
 from acmd.core.lease import LeaseState, Record, decode
 
 FORMAT = 1
@@ -18,8 +19,6 @@ SHARED_ENTRIES = 200
 SHARED_BYTES = 60_000
 """What a node shows of its journal on shared storage: the newest of it."""
 VALUE_LENGTH = 300
-PLANNED = frozenset(("switchover", "stopping", "disabled", "all-disabled", "init"))
-"""Reasons of a release after which a takeover is a switchover; after any other it is a failover."""
 
 
 @dataclass(frozen=True, slots=True)

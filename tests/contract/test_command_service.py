@@ -248,6 +248,15 @@ async def test_too_long_an_order(programs: Programs) -> None:
     assert "more than 60000" in (await service.observe()).detail
 
 
+async def test_what_was_stopped_has_not_failed_to_the_next_daemon(programs: Programs) -> None:
+    """That it was told to end outlives who told it: an upgrade of a passive node shows no failure."""
+    service = programs.service()
+    assert await service.start(7)
+    assert await service.stop()
+    await settled(service, lambda status: not status.processes)
+    assert (await programs.service().observe()).state == "stopped"
+
+
 async def test_a_program_deaf_to_sigterm(programs: Programs) -> None:
     """Stop gives up at its limit and says so; kill ends it."""
     service = programs.python(DEAF)

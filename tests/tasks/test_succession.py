@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from acmd.core.lease import LeaseState
-from acmd.core.state import Seen, State, initial_state
+from acmd.core.state import Release, Seen, State, initial_state
 from acmd.tasks.succession import KEPT, Succession
 from tests.unit.core_kit import ME, at, lease, raw, record
 
@@ -50,6 +50,21 @@ def test_how_it_happened(before: dict[str, Any], how: str) -> None:
 def test_what_was_not_seen_is_not_claimed_to_be_known() -> None:
     """A record that still changed a moment before the next epoch: nobody knows here how that came."""
     assert told((seeing(7, "b", 1), 2), (seeing(8, "c", 3), 4)) == [("takeover", "b", "c", 8)]
+
+
+def test_a_node_that_gave_the_lease_back_says_why() -> None:
+    """Though the other one was faster than its next look, so that it never saw its own `released` record."""
+    given = initial_state(ME, at(0))
+    given.release = Release(lease(epoch=7), b"", "switchover", "b")
+    assert told((holding(7), 1), (given, 2), (seeing(8, "b", 3), 4)) == [("switchover", "a", "b", 8)]
+
+
+def test_a_takeover_that_this_node_did_not_see_is_as_old_as_its_record() -> None:
+    """After a crash the daemon finds the other one active: since its claim, not since this first look."""
+    succession = Succession()
+    succession.note(holding(7), at(1), 1_700_000_000)
+    succession.note(seeing(8, "b", 3, claimed_at=1_700_000_000 - 40), at(50), 1_700_000_000)
+    assert [(one["how"], one["age_s"]) for one in succession.shown(at(50))] == [("takeover", 40.0)]
 
 
 def test_the_same_node_again() -> None:

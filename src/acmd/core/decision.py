@@ -59,6 +59,10 @@ class Reason(StrEnum):
     REATTACHING = "reattaching"
 
 
+PLANNED = frozenset(("switchover", "stopping", "disabled", "all-disabled", "init"))
+"""Reasons of a release after which a takeover was meant; after any other one it is a failover."""
+
+
 class Issue(NamedTuple):
     """Hand a storage call to a worker."""
 

@@ -6,11 +6,10 @@ import os
 from collections.abc import Callable
 
 from acmd import status
-from acmd.core.decision import Decision, Reason
+from acmd.core.decision import PLANNED, Decision, Reason
 from acmd.core.lease import LeaseState
 from acmd.core.observation import Observation
 from acmd.core.state import Role, Seen, State
-from acmd.history import PLANNED
 from acmd.ports import Clock, Notifier
 from acmd.tasks.snapshot import Snapshot
 

@@ -59,10 +59,13 @@ class Succession:
         if before is None or before.number >= current.number or not before.holder:
             return
         how = _how(before, current, self._expired(state, stood, now))
-        made = Handover(how, before.holder, current.holder, current.number, before.reason, now, wall_time)
-        others = [
-            one for one in self.handovers if one.epoch != made.epoch
-        ]  # it may have been recalled just now
+        at, wall = now, wall_time
+        if how == "takeover" and 0 < current.claimed_at < wall_time:  # this node looked away: by the record
+            age_ns = (wall_time - current.claimed_at) * NS_PER_S
+            at, wall = Instant(now.boot_ns - age_ns, now.raw_ns - age_ns), current.claimed_at
+        made = Handover(how, before.holder, current.holder, current.number, before.reason, at, wall)
+        # It may have been recalled just now.
+        others = [one for one in self.handovers if one.epoch != made.epoch]
         self.handovers = (*others, made)[-KEPT:]
 
     def recall(self, epochs: Sequence[Mapping[str, Any]], now: Instant, wall_time: int) -> None:
@@ -131,6 +134,11 @@ def _current(state: State) -> Epoch | None:
     if state.lease is not None:
         lease: Lease = state.lease
         return Epoch(lease.epoch, state.me.node, False, state.cause, "", lease.claimed_at)
+    if state.release is not None:  # given back by this node, and told as such though the other was faster
+        given = state.release
+        return Epoch(
+            given.lease.epoch, state.me.node, True, given.reason, given.successor, given.lease.claimed_at
+        )
     if state.seen is None or state.seen.record is None:
         return None
     record = state.seen.record

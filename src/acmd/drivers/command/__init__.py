@@ -16,7 +16,9 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from acmd import small_file
 from acmd.descriptors import for_services
 from acmd.drivers.command.launch import Watch, read_all, reap, spawn_runner
 from acmd.guard import cgroups, processes
@@ -59,7 +61,8 @@ class CommandService:
         self._watches: dict[tuple[int, int], Watch] = {}
         self._known: processes.Known = set()
         self._starting = False
-        self._asked_to_end: str = ""  # mark of the run that this daemon stopped or killed
+        self._asked_path = Path(f"{self._services_dir}/{command.name}.asked")
+        self._asked_to_end = str(small_file.load(self._asked_path).get("mark", ""))  # the run that acmd ended
         self._refused = ""
         self._starts = 0
 
@@ -230,7 +233,7 @@ class CommandService:
             entry = processes.read_entry(self._path)
             if entry is None or entry.done:
                 return False
-            self._asked_to_end = entry.mark
+            self._ended(entry.mark)
             if number == signal.SIGKILL:
                 if entry.cgroup:
                     cgroups.kill(entry.cgroup)
@@ -243,6 +246,13 @@ class CommandService:
         except (OSError, ValueError):
             return False  # what cannot be known shows in `observe`, and the guard has its own eyes
         return True
+
+    def _ended(self, mark: str) -> None:
+        """That this run was to end is known to the next daemon as well: it did not fail."""
+        if self._asked_to_end != mark:
+            self._asked_to_end = mark
+            with contextlib.suppress(OSError):  # a full disk keeps nothing from ending
+                small_file.save(self._asked_path, {"mark": mark})
 
     async def _gone(self, end: float) -> bool:
         """Wait until nothing lives. Leftovers that no runner watches over are looked for by time."""
