@@ -12,6 +12,7 @@ from pathlib import Path
 
 from acmd.cli import OK
 from acmd.config.glance import Glance, default_place, glance
+from acmd.config.secret import scrubbed
 from acmd.errors import AcmdError, ConfigError
 
 PART_BYTES = 4 << 20
@@ -89,7 +90,7 @@ def _collected(collect: Part) -> tuple[str, str]:
 
 
 def _add(archive: tarfile.TarFile, name: str, text: str) -> None:
-    data = text.encode("utf-8", "backslashreplace")[-PART_BYTES:]
+    data = scrubbed(text).encode("utf-8", "backslashreplace")[-PART_BYTES:]
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode, entry.mtime = len(data), MODE, int(time.time())
     archive.addfile(entry, io.BytesIO(data))

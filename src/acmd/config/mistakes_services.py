@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from acmd.config import secret
 from acmd.config.positions import Path
 from acmd.config.presets import Mistake
-from acmd.config.problems import looks_secret
 
 Tables = list[Mapping[str, Any]]
 
@@ -79,7 +79,7 @@ def parameter_mistakes(path: Path, table: Mapping[str, Any]) -> Iterator[Mistake
                 "stands under parameter_files, too",
                 "take it out of one of them",
             )
-        elif looks_secret(name):
+        elif secret.named(name):
             yield (
                 (*path, "parameters", name),
                 "looks like a secret, which must not stand in this file",

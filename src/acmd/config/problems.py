@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from acmd.config import secret
 from acmd.config.positions import Path
+from acmd.config.secret import MASK
 from acmd.errors import ConfigError
 
-MASK = "********"
-_SECRET = re.compile(r"pass|pwd|secret|token|credential|api_?key|private_?key", re.IGNORECASE)
-_FILE = re.compile(r"files?$|path$|dir$", re.IGNORECASE)
 _OPTION = re.compile(r"(-{0,2}[^=\s]*)=(.*)", re.DOTALL)
 _LONGEST_VALUE = 80
 
@@ -98,11 +97,6 @@ def shown(value: Any, path: Path = ()) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 4]} ..."
 
 
-def looks_secret(name: str) -> bool:
-    """Whether an option of this name holds a secret itself, rather than the name of a file that does."""
-    return bool(_SECRET.search(name)) and not _FILE.search(name)
-
-
 def masked(value: Any, path: Path = ()) -> Any:
     """The value with what looks like a secret replaced: by a key's name, or by an argument's."""
     if isinstance(value, dict):
@@ -111,8 +105,9 @@ def masked(value: Any, path: Path = ()) -> Any:
         return _masked_list(value, path)
     if path and value != "" and not isinstance(value, bool):
         in_a_file = len(path) > 1 and path[-2] == "parameter_files"
-        return MASK if looks_secret(str(path[-1])) and not in_a_file else value
-    return value
+        if secret.named(str(path[-1])) and not in_a_file:
+            return MASK
+    return secret.in_text(value) if isinstance(value, str) else value
 
 
 def _masked_list(values: list[Any], path: Path) -> list[Any]:
@@ -121,11 +116,13 @@ def _masked_list(values: list[Any], path: Path) -> list[Any]:
     for number, value in enumerate(values):
         item = MASK if hide_next else masked(value, (*path, number))
         hide_next = False
-        if isinstance(item, str) and item.startswith("-") and _SECRET.search(item.partition("=")[0]):
+        if isinstance(item, str) and item.startswith("-") and secret.telling(item.partition("=")[0]):
             hide_next = "=" not in item
         match = _OPTION.fullmatch(item) if isinstance(item, str) else None
-        if match and _SECRET.search(match[1]):
+        if match and secret.telling(match[1]):
             item = f"{match[1]}={MASK}"
+        if isinstance(item, str) and item.startswith("-p") and secret.of_mysql(values[0]):
+            item = f"-p{MASK}"
         result.append(item)
     return result
 
