@@ -12,7 +12,7 @@ from rich.console import Console
 from acmd.cli.acmctl import main as acmctl
 from acmd.cli.history import page
 from acmd.cli.main import main
-from acmd.cli.report_parts import without_secrets
+from acmd.cli.report_parts import own_units, without_secrets
 from acmd.cli.status_rich import page as rich_page
 from tests.unit.cli_daemon import configuration, node, snapshot
 
@@ -109,3 +109,9 @@ def test_acmctl_names_itself_once(capsys: pytest.CaptureFixture[str]) -> None:
     """In front of an error."""
     assert acmctl(["-i", "-s"]) == 64
     assert capsys.readouterr().err.startswith("acmctl: argument -s: not allowed with argument -i\n")
+
+
+def test_a_report_is_of_the_cluster_s_own_units() -> None:
+    """A second cluster on a host has units of its own: /etc/acmd/NAME.toml is acmd@NAME."""
+    assert own_units("/etc/acmd/acmd.toml")[0] == "acmd.service"
+    assert own_units("/etc/acmd/db.toml")[:2] == ("acmd@db.service", "acmd-guard@db.service")

@@ -27,9 +27,15 @@ STORAGE_S = 5.0
 LOG_BYTES = 1 << 20
 LOG_LINES = 5000
 LOG_FILES = ("/var/log/aspera.log", "/var/log/messages", "/var/log/syslog")
-UNITS = ("acmd.service", "acmd-guard.service", "acmd-services.service", "rsyslog.service", "chronyd.service")
+BESIDE = ("rsyslog.service", "chronyd.service")
 SHOWN = ("lease.json", "write.json", "highest", "hooks.json", "cluster.json")  # nothing secret in them
-_OWN = ("acmd.service", "acmd-guard.service")
+
+
+def own_units(config: str) -> tuple[str, str, str]:
+    """Daemon, guard and services: of /etc/acmd/NAME.toml those named NAME, of acmd.toml the plain ones."""
+    name = Path(config).stem
+    suffix = "" if name == "acmd" else f"@{name}"
+    return f"acmd{suffix}.service", f"acmd-guard{suffix}.service", f"acmd-services{suffix}.service"
 
 
 def parts(config: str, place: Glance) -> dict[str, Part]:
@@ -50,11 +56,11 @@ def parts(config: str, place: Glance) -> dict[str, Part]:
         "journal.txt": partial(
             command,
             ["journalctl", "--no-pager", "-q", "-n", str(LOG_LINES), "-o", "short-iso-precise"]
-            + [word for unit in _OWN for word in ("-u", unit)],
+            + [word for unit in own_units(config)[:2] for word in ("-u", unit)],
         ),
         "units.txt": lambda: without_secrets(command(["systemctl", "--no-pager", "show", *units(config)])),
         "unit-files.txt": lambda: without_secrets(
-            command(["systemctl", "--no-pager", "cat", *_OWN], codes=range(2))
+            command(["systemctl", "--no-pager", "cat", *own_units(config)], codes=range(2))
         ),
         "mounts.txt": partial(tail, "/proc/self/mountinfo"),
         "room.txt": partial(command, ["df", "-h", "--output"], codes=range(2)),
@@ -131,8 +137,12 @@ def units(config: str) -> list[str]:
     try:
         services = load_apart(config, limit_s=COMMAND_S).services
     except AcmdError:
-        return list(UNITS)
-    return [*UNITS, *(unit for one in services if isinstance(one, SystemdService) for unit in one.units)]
+        return [*own_units(config), *BESIDE]
+    return [
+        *own_units(config),
+        *BESIDE,
+        *(unit for one in services if isinstance(one, SystemdService) for unit in one.units),
+    ]
 
 
 def tail(file: str) -> str:

@@ -42,7 +42,7 @@ def of_mysql(program: object) -> bool:
 
 
 def in_text(text: str) -> str:
-    """Without passwords in addresses, what follows `Bearer` or `Basic`, and what a chat's address ends with."""
+    """Without passwords in addresses, what follows `Bearer` or `Basic`, what a chat's address ends with."""
     text = _LOGIN.sub(rf"\1:{MASK}@", text)
     return _POSTED_TO.sub(rf"\1{MASK}", _AUTHORIZATION.sub(rf"\1\2{MASK}", text))
 
