@@ -46,13 +46,13 @@ def test_good_metadata() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "is not XML"),
-        ("usage: agent {start|stop}", "is not XML"),
-        ("<resource-agent name='x'>", "is not XML"),
+        ("", "its meta-data is not XML"),
+        ("usage: agent {start|stop}", "its meta-data is not XML"),
+        ("<resource-agent name='x'>", "its meta-data is not XML"),
         ("<html/>", "describes no resource agent"),
         ("<resource-agent/>", "describes no resource agent"),
         (GOOD.replace('name="stop"', 'name="halt"'), "lacks the actions stop"),
-        ("<!DOCTYPE x [<!ENTITY a 'b'>]><resource-agent name='&b;'/>", "is not XML"),
+        ("<!DOCTYPE x [<!ENTITY a 'b'>]><resource-agent name='&b;'/>", "its meta-data is not XML"),
     ],
 )
 def test_nonsense_is_refused(text: str, said: str) -> None:

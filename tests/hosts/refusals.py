@@ -117,8 +117,8 @@ USAGE = [
 ORDERS = [
     no("acmd switchover --to alpha", "alpha is the active node already", "name another with --to"),
     no("acmd switchover --to nope", "there is no node 'nope' to switch to", "other nodes known: beta"),
-    no("acmd switchover --to \"$(printf 'be\\nta')\"", "there is no node 'be\\nta' to switch to", "beta"),
-    no("acmd switchover --to \"$(printf '\\377')\"", "there is no node '\\udcff' to switch to", "beta"),
+    no("acmd switchover --to \"$(printf 'be\\nta')\"", "there is no node 'be?ta' to switch to", "beta"),
+    no("acmd switchover --to \"$(printf '\\377')\"", "there is no node '?' to switch to", "beta"),
     no("acmd disable --node nope", "there is no node 'nope'", "nodes known: alpha, beta"),
     no("acmd enable --node nope", "there is no node 'nope'", "nodes known: alpha, beta"),
     no("acmd disable --until 2001-01-01T00:00", "by the clock of alpha that end was", "name a later one"),

@@ -221,6 +221,8 @@ def test_users(refusing: Site) -> None:
         done = call(host, f"acmd {words}", user="mallory")
         assert (done.returncode, says in done.stderr, remedy in done.stderr) == (1, True, True), done.stderr
     assert call(host, "acmd nodes", user="eva").returncode == 0
+    said = call(host, "acmctl -b", user="eva").stderr
+    assert said == "acmctl: a backup reads the login of MySQL, which is root's\n  -> run it as root\n"
     assert "there is no node 'x'" in call(host, "acmd disable --node x", user="eva").stderr
     done = call(host, "cd /tmp && acmd report -o r.tgz; rm -f r.tgz", user="mallory")
     assert "WARN history.json could not be had" in done.stdout, done.stderr

@@ -122,6 +122,17 @@ def test_fence_that_fails(tmp_path: Path, capsys: CAPS, *, as_json: bool) -> Non
         assert "the agent did not confirm that b is off" in err
 
 
+def test_fence_that_does_not_end(tmp_path: Path, capsys: CAPS) -> None:
+    """The limit of the command is not the agent's: it goes on."""
+    running = {"ok": True, "node": "b", "result": "running"}
+    words = ["fence", "b", "--yes", "--timeout", "0.1"]
+    code, _, err, _ = run(tmp_path, capsys, *words, answers=(running,))
+    assert code == 1
+    assert err == (
+        "acmd: the agent has not ended within 0.1 s\n  -> `acmd status` shows what becomes of it\n"
+    )
+
+
 def test_nodes(tmp_path: Path, capsys: CAPS) -> None:
     """A table, and the same for programs."""
     silent = node("b", "unknown", last_seen_s=90.0)

@@ -66,6 +66,24 @@ def test_released_for_a_dead_daemon(text: str, released: bool) -> None:
         assert parsed.lock.endswith("/daemon.lock")
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--run-dir"], "options come in pairs: --key value"),
+        (["--nope", "x"], "unknown option --nope"),
+        (["--socket", "/a", "--socket", "/b"], "--socket is given twice"),
+        (["--socket", "/a"], "unknown keys [], missing keys ["),
+        (['{"nope": 1}'], "unknown keys ['nope'], missing keys ["),
+        (["{"], "not JSON: "),
+    ],
+)
+def test_a_command_line_that_makes_no_sense(words: list[str], said: str) -> None:
+    """Whoever starts a guard by hand is told what is wrong with it."""
+    with pytest.raises(Refused) as caught:
+        parse(words)
+    assert str(caught.value).startswith(said)
+
+
 def test_a_required_watchdog_is_told_though_it_is_missing() -> None:
     """`required`: the device is named, so that its absence shows; `automatic`: only one that is there."""
     device = 'watchdog_device = "/dev/there-is-none"\n'

@@ -11,7 +11,7 @@ import pytest
 
 from acmd.cli.main import main
 from acmd.errors import AcmdError
-from acmd.migrate import autostart, bash, cron, handover
+from acmd.migrate import autostart, bash, cron, handover, storage
 from acmd.migrate.originals import Change, Originals
 
 SECRET = "p#ss'w$rd"
@@ -202,6 +202,38 @@ def test_an_unknown_service_is_named(root: Path, capsys: pytest.CaptureFixture[s
     (root / "opt/aspera/acm/bin/acmcommon").write_text("SERVICES=('SOMETHING')\n")
     assert migrate(root) == 1
     assert "SERVICES names 'SOMETHING'" in capsys.readouterr().err
+
+
+def test_two_addresses(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which one is this node's is not guessed; each line is named."""
+    (root / "etc/crontab").write_text("* * * * * root /opt/aspera/acm/bin/acm4orchestrator 192.0.2.12\n")
+    assert migrate(root) == 1
+    said = capsys.readouterr().err
+    assert "cron starts ACM with several addresses: " in said
+    assert "/etc/crontab line 1 192.0.2.12" in said
+
+
+def test_a_journal_that_is_broken(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without it nothing is put back, and nothing is changed either."""
+    assert migrate(root, "--apply") == 0
+    (file,) = root.rglob("originals.json")
+    file.write_text("{")
+    capsys.readouterr()
+    assert migrate(root, "--undo") == 1
+    assert "originals.json cannot be understood: " in capsys.readouterr().err
+
+
+def test_storage_that_takes_nothing() -> None:
+    """What the system says of it is told."""
+    with pytest.raises(AcmdError, match="/proc/nothing cannot be used: "):
+        storage.write("/proc/nothing", "text")
+
+
+def test_systemctl_that_fails(root: Path) -> None:
+    """Its own last words are told."""
+    with pytest.raises(AcmdError, match="` failed: ") as caught:
+        autostart.systemctl(root, "enable", "none-such.service")
+    assert caught.value.what.startswith(f"`systemctl --root={root} enable none-such.service` failed: ")
 
 
 def test_a_status_file_that_is_touched_stops_the_hand_over() -> None:
