@@ -118,7 +118,7 @@ MAKES = {
     ),
     "full": (
         "/mnt/full/acmd",
-        "mkdir -p /mnt/full; mount -t tmpfs -o nr_inodes=8 tmpfs /mnt/full",
+        "mkdir -p /mnt/full; mount -t tmpfs -o nr_inodes=6 tmpfs /mnt/full",
         "acmd cannot initialise the cluster directory /mnt/full/acmd",
         "make room on the shared storage",
     ),

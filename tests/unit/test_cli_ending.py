@@ -51,6 +51,29 @@ def test_a_full_disk_behind_an_output(tmp_path: Path) -> None:
     assert sh("acmd bogus 2>/dev/full", tmp_path).returncode == 64
 
 
+def test_a_host_at_its_limits(tmp_path: Path) -> None:
+    """No process more, no file more: one error."""
+    configuration(tmp_path)
+    done = sh("ulimit -n 6; acmd timing", tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "acmd: this host has no process, file or memory left for this command: too many open files\n"
+        "  -> end what uses them up (`ps -eLf`, `ulimit -a`, `free`), then try again\n"
+    )
+
+
+def test_an_order_that_nobody_answers(tmp_path: Path, capsys: CAPS) -> None:
+    """Whether it is followed is not known, and so it is said; not so with a question."""
+    file = str(configuration(tmp_path))
+    for words, unknown in ((["clear-hold-down"], True), (["nodes"], False)):
+        (tmp_path / "run" / "control.sock").unlink(missing_ok=True)
+        with daemon(tmp_path, b""):
+            assert main([words[0], "--config", file]) == 1
+        said = capsys.readouterr().err
+        assert "without an answer" in said
+        assert ("whether it follows the order is not known" in said) is unknown
+
+
 def test_an_order_without_a_reader(tmp_path: Path) -> None:
     """It is followed to its end; the exit code is that of the order."""
     configuration(tmp_path)

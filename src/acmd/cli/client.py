@@ -28,6 +28,10 @@ class NotRunning(AcmdError):
     exit_code = NOT_RUNNING
 
 
+class Unanswered(AcmdError):
+    """The daemon was asked, and may have done it or do it yet."""
+
+
 class Refused(AcmdError):
     """The daemon said no, and why; nothing was changed."""
 
@@ -45,6 +49,10 @@ def ask(place: Glance, request: dict[str, Any], limit_s: float = ASK_LIMIT_S) ->
         if request["do"] not in QUESTIONS:
             print("acmd: whether that was ordered is not known; `acmd status` shows it", file=sys.stderr)
         raise
+    except Unanswered as error:
+        if request["do"] in QUESTIONS:
+            raise
+        raise AcmdError(f"{error.what}; whether it follows the order is not known", error.remedy) from None
     if "error" in answer:
         raise Refused(str(answer["error"]), str(answer.get("remedy", "")))
     return answer
@@ -69,7 +77,7 @@ def exchange(path: str, request: dict[str, Any], limit_s: float) -> dict[str, An
                 f"{path} may not be used by this user", "use root, or a member of the socket's group"
             ) from None
         except TimeoutError:
-            raise AcmdError(
+            raise Unanswered(
                 f"the daemon did not answer within {limit_s:g} s on {path}",
                 "it is overloaded or stopped (SIGSTOP?); its guard acts without it. Look at its log",
             ) from None
@@ -109,7 +117,7 @@ def _line(connection: socket.socket, until: float) -> bytes:
 
 def _understood(path: str, line: bytes) -> dict[str, Any]:
     if not line:
-        raise AcmdError(
+        raise Unanswered(
             f"the daemon closed {path} without an answer", "it may just be ending; try again in a moment"
         )
     try:

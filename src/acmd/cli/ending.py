@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -11,6 +12,8 @@ from typing import TextIO
 
 from acmd.cli import DEGRADED, INTERRUPTED, OK
 from acmd.errors import AcmdError
+
+SCARCE = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
 
 class OutputFailed(Exception):
@@ -57,6 +60,15 @@ def ended(program: str, work: Callable[[], int]) -> int:
         _say(
             f"{program}: standard output cannot be written: {why}\n"
             "  -> make room there, or send it somewhere else; what was ordered is in force"
+        )
+        return DEGRADED
+    except OSError as error:
+        if error.errno not in SCARCE:
+            raise
+        _say(
+            f"{program}: this host has no process, file or memory left for this command: "
+            f"{os.strerror(error.errno).lower()}\n"
+            "  -> end what uses them up (`ps -eLf`, `ulimit -a`, `free`), then try again"
         )
         return DEGRADED
     return code
