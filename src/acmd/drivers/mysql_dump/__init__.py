@@ -26,6 +26,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Self
 
+from acmd.drivers.mysql_dump.ending import Signals, end, ends_with_us
 from acmd.errors import AcmdError
 from acmd.small_file import sync_directory
 
@@ -39,7 +40,6 @@ SAID_LIMIT = 400
 FILE = "mysql.sql.gz"
 PARTIAL = ".partial-"
 STALE_S = 600.0  # a backup that runs locks its file; this is for the instant before it does
-PR_SET_PDEATHSIG = 1
 DATE = "%Y-%m-%d_%H%M%S"
 DATED = re.compile(r"\d{4}-\d\d-\d\d_\d{6}")
 ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -70,12 +70,12 @@ def back_up(source: Source, directory: Path, keep: int, limit_s: float, client: 
     Nothing under a dated name is ever incomplete. Raises AcmdError, also on SIGTERM and SIGHUP; then nothing
     new is there, nothing is being dumped any more, and no older backup was removed.
     """
-    with _Signals() as signals:
+    with Signals() as signals:
         return _back_up(source, directory, keep, limit_s, client, signals)
 
 
 def _back_up(
-    source: Source, directory: Path, keep: int, limit_s: float, client: str, signals: _Signals
+    source: Source, directory: Path, keep: int, limit_s: float, client: str, signals: Signals
 ) -> Path:
     client = client or _client()
     now = datetime.now().astimezone().strftime(DATE)
@@ -127,74 +127,7 @@ def _in_memory(text: str) -> Iterator[int]:
         os.close(handle)
 
 
-class _Signals:
-    """SIGTERM and SIGHUP raise AcmdError where the backup hears them, and wait everywhere else.
-
-    So neither a start nor any tidying up is cut short. Who ignores one of them (nohup) goes on doing so.
-    Signals belong to the main thread: elsewhere they do what they always do.
-    """
-
-    def __init__(self) -> None:
-        self._hears = False
-        self._came = ""
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-            self._before = {number: what for number, what in before.items() if what != signal.SIG_IGN}
-        for number in self._before:
-            signal.signal(number, self._take)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, what in self._before.items():
-            signal.signal(number, what)
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        del frame
-        self._came = signal.Signals(number).name
-        self._raise()
-
-    def _raise(self) -> None:
-        if self._hears and self._came:
-            self._hears = False
-            raise AcmdError(
-                f"the backup was ended by {self._came}", "run it again; older ones are as they were"
-            )
-
-    @contextmanager
-    def heard(self) -> Iterator[None]:
-        """They raise here, also one that came before."""
-        self._hears = True
-        try:
-            self._raise()
-            yield
-        finally:
-            self._hears = False
-
-
-def _ends_with_us() -> Callable[[], None]:
-    """For the client to call before it becomes one: should this process be killed, it is killed as well."""
-    libc, parent = ctypes.CDLL(None), os.getpid()
-
-    def ends() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return ends
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """The client, with what it may have started."""
-    if process.returncode is None:  # not reaped: the number is its own
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
-
-
-def _dump(client: str, source: Source, file: IO[bytes], limit_s: float, signals: _Signals) -> None:
+def _dump(client: str, source: Source, file: IO[bytes], limit_s: float, signals: Signals) -> None:
     what = ("--databases", source.database) if source.database else ("--all-databases",)
     with _in_memory(options_file(source)) as options, tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
@@ -204,7 +137,7 @@ def _dump(client: str, source: Source, file: IO[bytes], limit_s: float, signals:
             stderr=said,
             pass_fds=(options,),
             start_new_session=True,
-            preexec_fn=_ends_with_us(),  # noqa: PLW1509 - no other thread runs yet
+            preexec_fn=ends_with_us(),  # noqa: PLW1509 - no other thread runs yet
         )
         late = threading.Event()
         timer = threading.Timer(limit_s, _give_up, (process, late))
@@ -217,7 +150,7 @@ def _dump(client: str, source: Source, file: IO[bytes], limit_s: float, signals:
         finally:
             timer.cancel()
             timer.join()
-            _end(process)
+            end(process)
             process.wait()
         if late.is_set():
             raise AcmdError(f"{client} did not end within {limit_s:g} s", "allow more time with --limit")
@@ -236,7 +169,7 @@ def _dump(client: str, source: Source, file: IO[bytes], limit_s: float, signals:
 
 def _give_up(process: subprocess.Popen[bytes], late: threading.Event) -> None:
     late.set()
-    _end(process)
+    end(process)
 
 
 def _new_file(file: Path) -> IO[bytes]:
