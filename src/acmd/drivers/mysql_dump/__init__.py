@@ -7,24 +7,21 @@ process and the client have open: never in arguments, in the environment or on a
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import gzip
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
-from typing import IO, Any, Self
+from typing import IO
 
 from acmd.drivers.mysql_dump.ending import Signals, end, ends_with_us
 from acmd.errors import AcmdError
