@@ -39,6 +39,7 @@ def told(*steps: tuple[State, float]) -> list[tuple[str, str, str, int]]:
     [
         ({"state": LeaseState.RELEASED, "reason": "switchover"}, "switchover"),
         ({"state": LeaseState.RELEASED, "reason": "service-failed"}, "release"),
+        ({"state": LeaseState.RELEASED, "reason": "stopping"}, "switchover"),
         ({"state": LeaseState.HELD}, "failover"),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from acmd.core.decision import PLANNED
 from acmd.display.findings import warnings_of
 from acmd.display.words import NOT_RUNNING_ROLE, ago, fault_in_words, moment
 
@@ -53,7 +52,7 @@ def facts(snapshot: dict[str, Any]) -> Iterator[tuple[str, str]]:
     handovers = snapshot.get("handovers", ())
     for handover in handovers[:1]:
         yield "change", handover_in_words(handover)
-    unplanned = [one for one in handovers if one["how"] in UNPLANNED and one["reason"] not in PLANNED]
+    unplanned = [one for one in handovers if one["how"] in UNPLANNED]
     for handover in unplanned[:1] if unplanned[:1] != handovers[:1] else ():
         yield "failover", handover_in_words(handover)
 

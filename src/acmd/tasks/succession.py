@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from acmd.core.decision import PLANNED
 from acmd.core.lease import LeaseState
 from acmd.core.state import Lease, State
 from acmd.core.timing import NS_PER_S, Instant, elapsed_for_observer_ns
@@ -32,7 +33,7 @@ class Epoch(NamedTuple):
 class Handover(NamedTuple):
     """One change of the holder."""
 
-    how: str  # "failover", "switchover", "release", "takeover"; "restart": the same node again
+    how: str  # "switchover": as planned; "failover", "release", "takeover"; "restart": the same node again
     before: str
     after: str
     epoch: int
@@ -121,7 +122,7 @@ def _how_recalled(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     if before["holder"] == after["holder"]:
         return "restart"
     if before["state"] == "released":
-        return "switchover" if before["reason"] == "switchover" else "release"
+        return "switchover" if before["reason"] in PLANNED else "release"
     return "failover"
 
 
@@ -152,5 +153,5 @@ def _how(before: Epoch, after: Epoch, expired: bool) -> str:
     if before.holder == after.holder:
         return "restart"
     if before.released:
-        return "switchover" if before.reason == "switchover" else "release"
+        return "switchover" if before.reason in PLANNED else "release"
     return "failover" if expired else "takeover"
