@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from acmd.display.schema import Status
 from acmd.history import Entry, line_of, shared
 from tests.unit.cli_daemon import configuration
 
+NOBODY = 65_534
 CAPS = pytest.CaptureFixture[str]
 
 
@@ -162,6 +166,52 @@ def test_the_own_node_does_not_run(tmp_path: Path, capsys: CAPS) -> None:
     assert roles == {"a": "not-running", "b": "active", "c": "unknown", "d": "passive"}
     states = [[service["state"] for service in nodes[name]["services"]] for name in "ab"]
     assert states == [["unknown", "stopped"], ["running", "stopped"]]
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """A directory that everybody may enter, unlike those of pytest."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_what_may_not_be_read_is_said(open_directory: Path, capsys: CAPS) -> None:
+    """Each part that may be read is shown, the others are named; as `acmd init` makes it, only root reads."""
+    config, cluster = cluster_of(open_directory, capsys)
+    lease(open_directory, cluster, 1, "a", 7200)
+    lease(open_directory, cluster, 2, "b", 240)
+    shared = open_directory / "shared"
+    for name in ("a", "b"):
+        (shared / "nodes" / f"{name}.json").touch(0o640)
+    (shared / "control" / "0000000000.json").touch(0o640)
+    place = glance(str(config))
+    list(offline._parts(place))  # so that nothing is left to be imported
+
+    def seen(*readable: str) -> dict[str, Any]:
+        for path in readable:
+            (shared / path).chmod(0o755)
+        groups = os.getgroups()
+        os.setgroups([])
+        os.setegid(NOBODY)
+        os.seteuid(NOBODY)
+        try:
+            return offline.look(place)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(groups)
+
+    assert seen()["storage"]["fault"] == "denied"
+    found = seen(".", "cluster.json", "lease.0000000001", "lease.0000000002")
+    assert (found["active"], found["handovers"]) == ("b", [])
+    assert found["storage"]["fault"] == (
+        "this user may not read older leases, the orders, the node files, the journals"
+    )
+    found = seen("history", "nodes", "control", "lease.0000000000")
+    assert [change["from"] for change in found["handovers"]] == ["a"]
+    assert found["storage"]["fault"] == "this user may not read the orders, nodes/a.json, nodes/b.json"
 
 
 def test_it_looks_again_and_again(tmp_path: Path, capsys: CAPS) -> None:

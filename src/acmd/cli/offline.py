@@ -27,25 +27,20 @@ IDLE = ("starting", "passive", "stopped")  # roles that a node may have without 
 SAID_AT_MOST = 3  # files that cannot be read
 OWN_BYTES = 32_768  # of this node's own journal
 GUARD_KEYS = (
-    "alive",
-    "armed",
-    "epoch",
-    "gate",
-    "deadline_in_s",
-    "last_resort",
-    "last_resort_means",
-    "watchdog",
+    *("alive", "armed", "epoch", "gate"),
+    *("deadline_in_s", "last_resort", "last_resort_means", "watchdog"),
 )
 
 WHY = "the daemon does not run on this host"
 
 Part = dict[str, Any]
-"""Some keys of the snapshot, with what was read; `fault`: what is wrong."""
+"""Keys of the snapshot with what was read; `fault`: what is wrong; `unread`: what is not for this user."""
 
 
 def look(place: Glance, limit_s: float = LIMIT_S) -> dict[str, Any]:
     """A snapshot with the keys of the daemon's, as far as they can be known. Raises nothing expected."""
     faults: list[str] = []
+    unread: list[str] = []
     parts: Iterator[Part] = iter(())
     try:
         parts = answers(lambda: _parts(place), limit_s)
@@ -78,6 +73,8 @@ def look(place: Glance, limit_s: float = LIMIT_S) -> dict[str, Any]:
     }
     try:
         for part in parts:
+            if "unread" in part:
+                unread.append(part.pop("unread"))
             if "fault" in part:
                 faults.append(part.pop("fault"))
             snapshot.update(part)
@@ -85,6 +82,8 @@ def look(place: Glance, limit_s: float = LIMIT_S) -> dict[str, Any]:
         faults.append(_words(failure))
     except AcmdError as error:
         faults.append(error.what)
+    if unread:
+        faults.insert(0, f"this user may not read {', '.join(unread)}")
     if faults:
         snapshot["storage"]["fault"] = "; ".join(dict.fromkeys(faults))
     return snapshot
@@ -118,8 +117,15 @@ def _parts(place: Glance) -> Iterator[Part]:
 
     def read_leases() -> Part:
         nonlocal holder
-        leases.extend(directory.run(annals.read_leases(RECALLED + 1)))
-        part = _lease(leases, cluster.cluster_id)
+        part: Part = {}
+        try:
+            leases.extend(directory.run(annals.read_leases(RECALLED + 1)))
+        except StorageFault as failure:
+            if failure.fault is not Fault.DENIED:
+                raise
+            leases.extend(directory.run(annals.read_leases(1)))  # which needs no history/
+            part = {"unread": "older leases"}
+        part |= _lease(leases, cluster.cluster_id)
         holder = part.get("active")
         return part | _handovers(leases, (), cluster.cluster_id)
 
@@ -130,17 +136,16 @@ def _parts(place: Glance) -> Iterator[Part]:
         return _handovers(leases, journals, cluster.cluster_id) | _unread(directory, journals, ".events")
 
     readings: tuple[tuple[str, Callable[[], Part]], ...] = (
-        ("leases", read_leases),
-        ("orders", lambda: _maintenance(directory, cluster.cluster_id)),
-        ("node files", lambda: _nodes(directory, place.node, holder, cluster.cluster_id)),
-        ("journals", read_journals),
+        ("the leases", read_leases),
+        ("the orders", lambda: _maintenance(directory, cluster.cluster_id)),
+        ("the node files", lambda: _nodes(directory, place.node, holder, cluster.cluster_id)),
+        ("the journals", read_journals),
     )
     for what, read in readings:
         try:
             yield read()
         except StorageFault as failure:
-            denied = failure.fault is Fault.DENIED
-            yield {"fault": f"this user may not read the {what}" if denied else _words(failure)}
+            yield {"unread": what} if failure.fault is Fault.DENIED else {"fault": _words(failure)}
 
 
 def _unread(directory: Directory, found: Sequence[tuple[str, bytes]], suffix: str) -> Part:
@@ -153,8 +158,7 @@ def _unread(directory: Directory, found: Sequence[tuple[str, bytes]], suffix: st
 
     wanted = {name for name in directory.run(names()) if name.endswith(suffix)}
     missing = sorted(wanted - {name + suffix for name, _ in found})[:SAID_AT_MOST]
-    said = ", ".join(f"{NODES_DIR}/{name}" for name in missing)
-    return {"fault": f"this user may not read {said}"} if missing else {}
+    return {"unread": ", ".join(f"{NODES_DIR}/{name}" for name in missing)} if missing else {}
 
 
 def _own_journal(place: Glance) -> Part:
