@@ -30,7 +30,7 @@ if pid == 0:
 os.write(terminal, sys.argv[1].encode())
 try:
     while piece := os.read(terminal, 4096):
-        sys.stdout.write(piece.decode())
+        sys.stdout.write(piece.decode(errors="replace"))
 except OSError:
     pass
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
@@ -163,7 +163,7 @@ def test_an_odd_environment(refusing: Site) -> None:
     shown = refusing.cluster.status(host)["maintenance"]["nodes"]["beta"]["reason"]
     assert shown == "r\u00e9seau zwei \ufffd \ufffd[2J"
     for odd in ODD:
-        done = call(host, "acmd status && exit 7; acmd nodes", **odd)
+        done = call(host, "acmd nodes", **odd)
         assert (done.returncode, done.stderr) == (0, ""), odd
         done = host.exec(["python3", "-c", TERMINAL, "", "acmd", "status"], check=False, env=odd)
         assert (done.returncode, "Traceback" in done.stdout, "beta" in done.stdout) == (1, False, True), odd

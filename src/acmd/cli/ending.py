@@ -13,6 +13,7 @@ from typing import TextIO
 from acmd.cli import DEGRADED, INTERRUPTED, OK
 from acmd.errors import AcmdError
 
+NARROWEST = 20
 SCARCE = (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM)
 
 
@@ -87,6 +88,9 @@ def to_nowhere(stream: TextIO) -> None:
 def _open_outputs() -> None:
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:
         _open_closed()
+    width = os.environ.get("COLUMNS", "")
+    if width.isdigit() and int(width[:9]) < NARROWEST:  # 0 on some consoles: a page of nothing
+        del os.environ["COLUMNS"]
     if type(sys.stdout) is io.TextIOWrapper:  # and not what a test put there
         old = sys.stdout
         sys.stdout = _Output(
