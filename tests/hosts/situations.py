@@ -258,6 +258,13 @@ TABLES = Round(
             mend="mariadb -e 'ALTER TABLE orchestrator.old ENGINE=InnoDB'",
             undo="mariadb -e 'drop table orchestrator.old'",
         ),
+        "no rsyslog": Situation(
+            "rsyslog",
+            "mv /etc/rsyslog.conf /root",
+            "rsyslog is not installed",
+            "WARN",
+            mend="mv /root/rsyslog.conf /etc",
+        ),
         "a unit that was edited": Situation(
             "units",
             "sed -i s/Nice=-10/Nice=-9/ /usr/lib/systemd/system/acmd.service; systemctl daemon-reload",
@@ -388,6 +395,30 @@ PEER = Round(
         ),
     }
 )
+UNFIT = Round(
+    {
+        "a peer that is not fit": Situation(
+            "nodes",
+            "systemctl mask mariadb",
+            "beta is not fit: ",
+            where="beta",
+            mend="systemctl unmask mariadb",
+        ),
+    }
+)
+LAST_RESORT = Round(
+    {
+        "no last resort": Situation(
+            "guard",
+            "sed -i 's/^last_resort = .*/last_resort = \"none\"/' /etc/acmd/acmd.toml; "
+            "systemctl restart acmd",
+            "last resort: none",
+            on="beta",
+            mend="sed -i 's/^last_resort = .*/last_resort = \"reset\"/' /etc/acmd/acmd.toml; "
+            "systemctl restart acmd",
+        ),
+    }
+)
 DOWN = Round(
     {
         "a peer whose daemon is down": Situation(
@@ -413,5 +444,7 @@ ROUNDS = {
     "refused": REFUSED,
     "guard": GUARD,
     "peer": PEER,
+    "unfit": UNFIT,
+    "last resort": LAST_RESORT,
     "down": DOWN,
 }

@@ -18,7 +18,6 @@ from tests.hosts.image import Template
 from tests.hosts.packaged import bare, put
 from tests.hosts.site import DATABASE, Site
 from tests.hosts.situations import OTHER, ROUNDS, Round, Situation
-from tests.hosts.witness import wait_for
 
 LIMIT_S = 45.0  # a fitness check is made every few seconds, and more seldom on a busy machine
 COMMAND = re.compile(r"`([^`]+)`")
@@ -58,15 +57,6 @@ class PackagedSite(Site):
             host.push("/etc/linger", "0\n")
             put(host, self.deb)
             host.push("/etc/acmd/acmd.toml", self.config(host))
-
-    def switchover(self, host: Host, peer: Host) -> None:
-        """Ask the active host until it hands over: it refuses while it has not heard its peer."""
-        wait_for(
-            lambda: host.exec("acmd switchover", timeout_s=60, check=False).returncode == 0,
-            60,
-            f"{host.name} hands over",
-        )
-        self.wait_role(peer, "active", 60)
 
 
 @pytest.fixture(scope="module")
@@ -204,3 +194,24 @@ def test_acmctl_says_the_same(site: Site) -> None:
         assert points[name]["Disabled globally"] == points[name]["Disabled on this node"] == "no"
         assert points[name]["  APACHE"] == points[name]["  ORCHESTRATOR"] == "running"
     assert [points[name]["  MYSQL"] for name in ("alpha", "beta")] == ["running", "stopped"]
+
+
+def test_everything_is_fine(site: Site) -> None:
+    """Each check says OK on a node with nothing wrong; what is not OK is what this bed cannot have."""
+    said: dict[str, set[str]] = {}
+    began = time.monotonic()
+    for row in findings(site.bed["alpha"]):
+        said.setdefault(row["check"], set()).add(row["level"])
+        print(row["level"], row["check"], row["what"], row["remedy"], sep=" | ")
+    print(f"the whole check took {time.monotonic() - began:.1f} s")
+    assert {check for check, levels in said.items() if "OK" not in levels} <= {
+        "shared",
+        "data",
+        "stop-budget",
+    }
+    assert {check for check, levels in said.items() if levels != {"OK"}} <= {
+        *("shared", "data"),  # a directory of the machine
+        "guard",  # no watchdog
+        "stop-budget",  # nothing has stopped yet, or took its time
+    }
+    assert {"acm-cron", "users", "clock", "latency", "credentials", "versions", "log-line"} <= said.keys()

@@ -216,7 +216,7 @@ def _data_directory(subject: Subject, name: str, place: str) -> Finding:
     device = subject.run("stat", "-L", "-c", "%d", "--", place, limit_s=LOOK_LIMIT_S)
     root = subject.run("stat", "-L", "-c", "%d", "/")
     if device.late:
-        return ko(f"{name}: {place} does not answer within {LOOK_LIMIT_S:g} s", LOOK_THERE)
+        return ko(f"{name}: {place} does not answer within {device.waited_s:g} s", LOOK_THERE)
     if not device.fine:
         return ko(f"{name}: {place} is not there", "mount it, or correct data_directories")
     if device.output == root.output:

@@ -48,7 +48,7 @@ def names_resolve(subject: Subject) -> Iterator[Finding]:
         found = sorted({line.split()[0] for line in ran.output.splitlines() if line.strip()})
         if ran.late:
             yield ko(
-                f"the name service does not answer within {LOOK_UP_LIMIT_S:g} s for {name}",
+                f"the name service does not answer within {ran.waited_s:g} s for {name}",
                 f"add all nodes to /etc/hosts; `timeout 5 getent ahosts {name}` tries it",
             )
         elif not ran.fine or not found:

@@ -59,8 +59,9 @@ def mount_of(path: str, table: list[Mount]) -> Mount | None:
 
 def must_answer(subject: Subject, path: str) -> None:
     """Before a file is read that may lie on storage. Raises Silent where that does not answer."""
-    if subject.run("head", "-c", "1", "--", str(subject.at(path)), limit_s=LOOK_LIMIT_S).late:
-        raise Silent(f"{path} does not answer within {LOOK_LIMIT_S:g} s", LOOK_THERE)
+    ran = subject.run("head", "-c", "1", "--", str(subject.at(path)), limit_s=LOOK_LIMIT_S)
+    if ran.late:
+        raise Silent(f"{path} does not answer within {ran.waited_s:g} s", LOOK_THERE)
 
 
 def real_path(subject: Subject, path: str) -> str:

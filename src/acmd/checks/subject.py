@@ -36,7 +36,12 @@ class Ran:
 
     code: int | None
     output: str
-    late: bool = False
+    waited_s: float = 0.0  # until it was given up
+
+    @property
+    def late(self) -> bool:
+        """Whether it was given up."""
+        return self.waited_s > 0
 
     @property
     def fine(self) -> bool:
@@ -103,7 +108,7 @@ class Subject:
         ran = self.run("systemctl", "show", f"--property={','.join(properties)}", "--", name)
         if ran.late:
             raise Silent(
-                f"systemd does not say within {self.limit_s:g} s what it knows of {name}", SYSTEMD_HANGS
+                f"systemd does not say within {ran.waited_s:g} s what it knows of {name}", SYSTEMD_HANGS
             )
         return dict(line.split("=", 1) for line in ran.output.splitlines() if "=" in line) if ran.fine else {}
 
@@ -128,7 +133,7 @@ class Subject:
         except subprocess.TimeoutExpired:
             self.slow.add(command[0])
             give_up(child)
-            return Ran(None, "", late=True)
+            return Ran(None, "", limit_s)
         return Ran(child.returncode, output.decode("utf-8", "replace"))
 
 

@@ -100,7 +100,7 @@ def _numbers(subject: Subject, asked: set[str]) -> dict[str, str]:
         ran = subject.run(*command, limit_s=LOOK_UP_LIMIT_S)
         if ran.late:
             who = ", ".join(command[3:])
-            raise Silent(f"the name service does not answer within {LOOK_UP_LIMIT_S:g} s for {who}", HANGS)
+            raise Silent(f"the name service does not answer within {ran.waited_s:g} s for {who}", HANGS)
         found |= name_service.numbers_in(command, ran.output)
     return found
 
