@@ -42,11 +42,14 @@ async def test_what_slipped_out_is_found(run: tuple[str, int]) -> None:
 
 
 async def test_one_that_ends_badly_proves_nothing() -> None:
-    """A search that broke is no answer, and the next one is a new one."""
-    search = Search("raise SystemExit(1)")
-    for _ in range(2):
-        with pytest.raises(TimeoutError):
-            await search.escaped("id", ())
+    """A search that broke, or cannot see, is no answer; nor is a program that is not there."""
+    for program in ("false", "true"):
+        search = Search((program,))
+        for _ in range(2):
+            with pytest.raises(TimeoutError):
+                await search.escaped("id", ())
+    with pytest.raises(FileNotFoundError):
+        await Search(("/nowhere",)).escaped("id", ())
 
 
 async def test_one_that_hangs_is_left_behind_and_stays_the_only_one(tmp_path: Path) -> None:
@@ -55,10 +58,9 @@ async def test_one_that_hangs_is_left_behind_and_stays_the_only_one(tmp_path: Pa
         (faults.backing / "environ").write_text("")
         (faults.backing / "count").write_text("")
         code = (
-            f"open({str(faults.backing / 'count')!r}, 'a').write('x')\n"
-            f"open({str(faults.mountpoint / 'environ')!r}).read()"
+            f"echo x >> {faults.backing}/count; echo /proc/self/environ; exec cat {faults.mountpoint}/environ"
         )
-        search = Search(code, limit_s=1.0)
+        search = Search(("/bin/sh", "-c", code, "sh"), limit_s=1.0)
         rule = faults.add("stall", "open", "read", "lookup", "getattr", name="*environ*")
         with pytest.raises(TimeoutError):
             await search.escaped("id", ())
@@ -70,7 +72,7 @@ async def test_one_that_hangs_is_left_behind_and_stays_the_only_one(tmp_path: Pa
                 await search.escaped("id", ())
         assert time.monotonic() - began < 0.5
         assert len(os.listdir("/proc/self/task")) == before
-        assert (faults.backing / "count").read_text() == "x"
+        assert (faults.backing / "count").read_text() == "x\n"
         faults.clear(rule)
         async with asyncio.timeout(10):
             while search.hanging:

@@ -11,8 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from acmd.core.observation import Mode
+from acmd.core.restart import Budget
+from acmd.core.timing import NS_PER_S
+from acmd.drivers.clock import SystemClock
+from acmd.drivers.drain import FileSystemDrain
 from acmd.drivers.systemd import facts, first_found
 from acmd.drivers.systemd.groups import paths_of, populated
+from acmd.ports import ServiceStatus
+from acmd.tasks.supervision import Group, Plan, Unit
 from tests.hosts.inside_units import (
     LIMIT_S,
     Units,
@@ -129,6 +136,31 @@ async def test_failed_at_the_start_limit(units: Units) -> None:
         assert await it.start(1)
         assert (await it.observe()).state == "running"
     ok.unlink()
+
+
+async def test_one_that_its_restart_revives_for_ever(units: Units) -> None:
+    """Restarts of systemd's own spend acmd's budget: a unit that crashes on and on is never down for long."""
+    unit = units.add(
+        "t-revived",
+        "ExecStart=/bin/sh -c 'sleep 0.2; exit 1'\nRestart=always\nRestartSec=100ms",
+        "StartLimitIntervalSec=0",
+    )
+    async with connected() as bus:
+        plan = Plan(budget=Budget(4, 60 * NS_PER_S, NS_PER_S, NS_PER_S))
+        one = Unit(service(bus, unit), plan, ServiceStatus("it", "all"))
+        said: list[str] = []
+        it = Group(
+            [one], SystemClock(), asyncio.Event(), NS_PER_S, FileSystemDrain((), 1.0),
+            lambda event, **_: said.append(event), gated=False,
+        )  # fmt: skip
+        it.request(Mode.RUN, -1, None)
+        keeping = asyncio.create_task(it.run())
+        try:
+            print("budget spent after, s:", round(await until(lambda: it.view().failed), 2))
+            assert "service-ended" in said
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
 
 
 async def test_a_start_that_never_ends(units: Units) -> None:
@@ -249,9 +281,8 @@ async def test_one_that_forks_away(units: Units) -> None:
     async with connected() as bus:
         it = service(bus, unit)
         await it.start(1)
-        while (await it.observe()).jobs:
+        while (seen := await it.observe()).jobs or seen.state == "running":
             await asyncio.sleep(0.01)
-        seen = await it.observe()
         assert (seen.state, seen.processes) == ("stopped", True)
         assert "left in its control group" in seen.detail
         (pid,) = seen.pids

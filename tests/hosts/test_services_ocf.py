@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+
 from tests.hosts.bed import Bed
+from tests.hosts.cluster import ACMD, Cluster
 from tests.hosts.host import Host
 from tests.hosts.network import SUBNET
+from tests.hosts.witness import wait_for
 
 IP = f"{SUBNET}.200"
 
@@ -24,6 +29,44 @@ async def main():
 
 asyncio.run(main())
 """
+
+SLOW = """#!/bin/sh
+echo $1 >> /run/slow.calls
+case $1 in
+meta-data) cat <<X
+<resource-agent name="Slow"><parameters/><actions><action name="start" timeout="20s"/>
+<action name="stop" timeout="20s"/><action name="monitor" timeout="20s" interval="10s"/></actions>
+</resource-agent>
+X
+;;
+start) touch /run/slow.state;;
+stop) rm -f /run/slow.state;;
+monitor) sleep 0.9; [ -e /run/slow.state ] || exit 7;;
+esac
+exit 0
+"""
+SLOW_SERVICE = """
+[[service]]
+name = "slow"
+kind = "ocf"
+agent = "ocf:test:Slow"
+"""
+
+
+@dataclass(slots=True)
+class SlowCluster(Cluster):
+    """With an agent whose monitor takes longer than a look waits for it."""
+
+    def install(self) -> None:
+        """The agent too."""
+        for host in self.bed.hosts:
+            host.push("/usr/lib/ocf/resource.d/test/Slow", SLOW)
+            host.exec(["chmod", "755", "/usr/lib/ocf/resource.d/test/Slow"])
+        Cluster.install(self)
+
+    def config(self, host: Host) -> str:
+        """The service too."""
+        return Cluster.config(self, host) + SLOW_SERVICE
 
 
 def vip(host: Host, verb: str) -> None:
@@ -62,3 +105,26 @@ def test_a_virtual_address_moves_and_the_wire_hears_of_it(pair: Bed) -> None:
     alpha.exec(f"for i in $(seq 100); do grep -q '{heard}' /run/heard && exit; sleep 0.05; done; exit 1")
     vip(beta, "stop")
     assert IP not in beta.exec("ip -4 -o address").stdout
+
+
+def slow_runs(host: Host) -> bool:
+    """Whether the agent's service is there."""
+    return host.exec("test -e /run/slow.state", check=False).returncode == 0
+
+
+def test_a_slow_monitor_keeps_no_node_out(pair: Bed) -> None:
+    """The passive node stops nothing and calls nothing a stray; a switchover to it ends as any other does."""
+    cluster = SlowCluster(pair)
+    first, second = cluster.start()
+    wait_for(lambda: slow_runs(first), 20, "it runs where the lease is")
+    moved = json.loads(first.exec([ACMD, "switchover", "--json"], timeout_s=60).stdout)
+    print(moved)
+    cluster.wait_active(second)
+    wait_for(lambda: slow_runs(second), 20, "it runs where the lease is now")
+    assert not slow_runs(first)
+    for host, stops in ((first, 1), (second, 0)):
+        assert host.read("/run/slow.calls").split().count("stop") == stops
+        said = host.exec([ACMD, "logs", "-n", "1000"]).stdout
+        assert "service-state" in said
+        assert "service-stray" not in said
+    cluster.assert_alone()

@@ -239,3 +239,28 @@ async def test_a_look_that_never_answers_is_no_stray(clock: FakeClock) -> None:
 
         await beside(it.run(), test)
         assert log.count("service-stray") == 0
+
+
+@virtual
+async def test_one_that_hangs_so_that_its_look_hangs_is_started_anew(clock: FakeClock) -> None:
+    """A look that came to its limit is repeated; after the second in a row it is a failure like any other."""
+    for kind, down in KINDS:
+        script = Script(down, 0.1)
+        it, log, _ = group(clock, kind(script))
+
+        async def test(it: Group = it, script: Script = script, log: Log = log) -> None:
+            it.request(Mode.RUN, 7, clock.now())
+            await until(lambda: it.view().all_up)
+            script.look_s = 1000.0
+            await until(lambda: it.units[0].status.state == "unknown", 2 * LIMIT_S)
+            script.look_s = 0.1
+            await until(lambda: it.view().all_up, 2 * LIMIT_S)
+            assert script.calls.count("start") == 1
+            script.look_s = 1000.0
+            await until(lambda: log.count("service-ended") == 1, 4 * LIMIT_S)
+            script.look_s = 0.1
+            await until(lambda: script.calls.count("start") == 2, 2 * LIMIT_S)
+            assert [call for call in script.calls if call in ("start", "stop")] == ["start", "stop", "start"]
+            await until(lambda: it.view().all_up, 2 * LIMIT_S)
+
+        await beside(it.run(), test)

@@ -16,7 +16,7 @@ from acmd.config.agreement import differences
 from acmd.config.apart import load_apart
 from acmd.config.model import Config
 from acmd.core.decision import Decision
-from acmd.core.observation import Leave, Mode, Observation
+from acmd.core.observation import Leave, Observation
 from acmd.core.state import State, initial_state
 from acmd.core.timing import NS_PER_S
 from acmd.daemon.announcing import Announced
@@ -158,7 +158,7 @@ class Daemon:
 
         def seen(after: State, obs: Observation, decision: Decision) -> None:
             self.reporter.seen(snapshot, after, obs, decision)
-            keeping.notice(after)
+            keeping.notice(after, obs.intent)
             self.no_suspend.notice(after)
 
         heartbeat = Heartbeat(
@@ -189,7 +189,6 @@ class Daemon:
         keeping.active.bar = Watched(self.config, guard.details).bar
         keeper.start()
         guard.open()
-        keeping.others.request(Mode.RUN, -1, None)
         try:
             await self._beat(heartbeat, events, keeping, board, keeper)
             if self.wishes.leave is Leave.RELEASE:

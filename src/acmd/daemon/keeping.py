@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from acmd.config.model import Config
-from acmd.core.observation import Mode, ServicesView
+from acmd.core.observation import Intent, Mode, ServicesView
 from acmd.core.state import Role, State
 from acmd.daemon.building import group, reload_services, stop_limits_s
 from acmd.daemon.gatekeeping import LIMIT_S, UnitGate
@@ -19,6 +19,7 @@ from acmd.drivers.scripts import addresses
 from acmd.drivers.stop_times import StopTimesFile
 from acmd.drivers.systemd import SystemdBus
 from acmd.ports import Clock
+from acmd.tasks.attendance import Attendance
 from acmd.tasks.fitness import Check, Fitness
 from acmd.tasks.heartbeat import Wishes
 from acmd.tasks.interlock import InterlockKeeper
@@ -48,6 +49,7 @@ class Keeping:
     ) -> None:
         self.active, self.others = groups
         self.active.beside = self.others
+        self._attendance = Attendance(self.others)
         self.peers: Callable[[], tuple[str, ...]] = tuple
         self.overridden: Callable[[int], bool] = lambda _: False
         self._config = config
@@ -104,8 +106,9 @@ class Keeping:
 
     # -- the daemon's -----------------------------------------------------------------------------
 
-    def notice(self, state: State) -> None:
+    def notice(self, state: State, intent: Intent) -> None:
         """After each decision."""
+        self._attendance.notice(intent)
         before, self._state = self._state, state
         if self.interlock is not None:
             self.interlock.notice(state)
@@ -134,7 +137,9 @@ class Keeping:
         reload_watches(config, self._watches)
 
     async def stop_others(self) -> None:
-        """The services of every node stop with the daemon, once the lease is given back."""
+        """Services of every node stop with the daemon, once the lease is given back; not in maintenance."""
+        if self._attendance.left_alone:
+            return
         self.others.request(Mode.STOP, -1, None)
         limit_s = OTHERS_STOP_MARGIN_S + max(stop_limits_s(self._config, self.others), default=0.0)
         deadline = asyncio.get_running_loop().time() + limit_s

@@ -62,6 +62,11 @@ class Group:
         self._wanted = (mode, epoch, issued)
         self.poke.set()
 
+    @property
+    def wanted(self) -> Mode | None:
+        """The mode that was asked for last."""
+        return self._wanted[0] if self._wanted is not None else self.mode
+
     def view(self) -> ServicesView:
         """What was seen under the mode that is in force."""
         return self._view
@@ -117,7 +122,9 @@ class Group:
         self._asked_s = asyncio.get_running_loop().time()
         self._landing.forget()
         for unit in self.units:
-            unit.seen_gone, unit.restart, unit.barred = False, "", ""
+            unit.seen_gone, unit.barred = False, ""
+            if mode in (Mode.STOP, Mode.KILL):
+                unit.restart = ""  # over maintenance it is kept: what asked for it changed something
             unit.lived, unit.unattended = unit.lived or inherited, mode is Mode.HANDS_OFF
             if mode in (Mode.STOP, Mode.KILL) and unit.doing == "start" and unit.operation is not None:
                 unit.operation.cancel()

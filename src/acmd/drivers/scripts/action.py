@@ -13,6 +13,7 @@ from acmd.guard import cgroups
 from acmd.ports import ServiceStatus
 
 OBSERVE_LIMIT_S = 0.5
+MUTE_LOOKS = 2  # a service that ran, and of which so many looks in a row say nothing, has failed
 LEFT = "it is down, but processes were left in its control group"
 
 
@@ -111,6 +112,8 @@ class Monitor:
         self._began = 0.0  # the run under way
         self._doubted = False  # a kill came after it began
         self._ended = 0.0  # the last one
+        self._ran = False  # by the last answer that said anything
+        self._mute = 0  # answers since then
         self.last: ServiceStatus | None = None
 
     def forget(self) -> None:
@@ -120,6 +123,7 @@ class Monitor:
         a slow script never gets to say anything.
         """
         self.last = None
+        self._ran, self._mute = False, 0
         if self._run is not None:
             self._run.cancel()
             self._run = None
@@ -127,9 +131,7 @@ class Monitor:
     def keep(self, status: ServiceStatus, began: float) -> None:
         """An action looked by itself: that is the newest there is."""
         self.forget()
-        self.last = status
-        status.looked_s = began
-        self._ended = asyncio.get_running_loop().time()
+        self._note(status, began)
 
     def doubt(self) -> None:
         """It was killed: that it lived says nothing any more. That nothing lived still holds.
@@ -152,7 +154,7 @@ class Monitor:
         run = self._run
         await asyncio.wait((run,), timeout=OBSERVE_LIMIT_S)
         if run.done() and self._run is run:
-            self._take(run, loop.time())
+            self._take(run)
         if self.last is not None:
             return replace(self.last)  # the caller may change what it gets
         return ServiceStatus(
@@ -164,12 +166,22 @@ class Monitor:
             pending=True,
         )
 
-    def _take(self, run: asyncio.Future[ServiceStatus], now: float) -> None:
+    def _take(self, run: asyncio.Future[ServiceStatus]) -> None:
         self._run = None
         if run.cancelled():
             return
         seen = run.result()
         if self._doubted and seen.processes:
             return
-        seen.looked_s = self._began
-        self.last, self._ended = seen, now
+        self._note(seen, self._began)
+
+    def _note(self, seen: ServiceStatus, began: float) -> None:
+        """The newest outcome. A service that hangs so that its script hangs too is not `unknown` for ever."""
+        if seen.state != "unknown":
+            self._ran, self._mute = seen.state == "running", 0
+        else:
+            self._mute += 1
+            if self._ran and self._mute >= MUTE_LOOKS:
+                seen.state = "failed"
+        seen.looked_s = began
+        self.last, self._ended = seen, asyncio.get_running_loop().time()

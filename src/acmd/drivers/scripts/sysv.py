@@ -118,12 +118,17 @@ class SysvService:
     async def start(self, epoch: int) -> bool:
         """Start, then ask for the status."""
         self._note = ""
+        last = self._monitor.last
         self._monitor.forget()
         if self._unit is not None:
             return await self._start_unit(self._unit, epoch)
         self._doing = "starting"
         seen, began = None, 0.0
         try:
+            if last is not None and last.state == "failed" and last.processes:
+                await self._run(
+                    "stop", self._script.stop_limit_s
+                )  # it hangs, and a start would find it there
             ended = await self._run("start", self._script.start_limit_s, epoch)
             if ended.code != 0:
                 self._note = f"its start failed: {_words(ended)}"
