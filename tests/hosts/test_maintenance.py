@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from tests.hosts.bed import Bed
-from tests.hosts.cluster import ACMD, Cluster, prop
+from tests.hosts.cluster import ACMD, Cluster, prop, renew
 from tests.hosts.host import Host
 from tests.hosts.witness import wait_for
 
@@ -38,6 +38,7 @@ def _ended(host: Host) -> bool:
 
 def test_detach_and_back(pair: Bed) -> None:
     """The unit is inactive, not failed, and not started again; the next daemon finds the same process."""
+    renew(pair)
     cluster = Cluster(pair)
     active, passive = cluster.start()
     before = cluster.wait_active(active)
@@ -56,6 +57,7 @@ def test_detach_and_back(pair: Bed) -> None:
 
 def test_services_of_every_node_stay_as_they_are(pair: Bed) -> None:
     """In maintenance one that was ended stays down, and one that runs outlives its daemon; then both run."""
+    renew(pair)
     cluster = WithEverywhere(pair)
     active, passive = cluster.start()
     wait_for(lambda: _everywhere(active) and _everywhere(passive), 10, "it runs on both")

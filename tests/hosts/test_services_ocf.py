@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from tests.hosts.bed import Bed
-from tests.hosts.cluster import ACMD, Cluster
+from tests.hosts.cluster import ACMD, Cluster, renew
 from tests.hosts.host import Host
 from tests.hosts.network import SUBNET
 from tests.hosts.witness import wait_for
@@ -114,6 +114,7 @@ def slow_runs(host: Host) -> bool:
 
 def test_a_slow_monitor_keeps_no_node_out(pair: Bed) -> None:
     """The passive node stops nothing and calls nothing a stray; a switchover to it ends as any other does."""
+    renew(pair)
     cluster = SlowCluster(pair)
     first, second = cluster.start()
     wait_for(lambda: slow_runs(first), 20, "it runs where the lease is")
