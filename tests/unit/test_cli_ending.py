@@ -84,6 +84,16 @@ def test_an_order_without_a_reader(tmp_path: Path) -> None:
     assert len(asked) == 4
 
 
+def test_what_is_followed_without_a_reader(tmp_path: Path) -> None:
+    """`acmd events --follow | head -1` ends though nothing more happens."""
+    configuration(tmp_path)
+    event = {"number": 1, "at_s": 1.0, "level": "info", "event": "leaving", "fields": {}}
+    with daemon(tmp_path, {"events": [event]}, {"events": []}):
+        done = sh("acmd events --follow | head -n 1", tmp_path)
+    assert "leaving" in done.stdout
+    assert done.stderr == ""
+
+
 def test_interrupted_while_it_follows(tmp_path: Path) -> None:
     """130, and that the order stays."""
     configuration(tmp_path)

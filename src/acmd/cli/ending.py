@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import select
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -83,6 +84,16 @@ def to_nowhere(stream: TextIO) -> None:
         os.close(nowhere)
     with suppress(OSError, OutputFailed):
         stream.flush()
+
+
+def reader_gone() -> bool:
+    """Whether standard output is a pipe that nobody reads any more: who waits would not notice."""
+    look = select.poll()
+    try:
+        look.register(sys.stdout.fileno(), 0)
+    except (OSError, ValueError):
+        return False
+    return any(found & select.POLLERR for _, found in look.poll(0))
 
 
 def _open_outputs() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from acmd.cli import OK
 from acmd.cli.annals import line
 from acmd.cli.client import LOOK_LIMIT_S, NotRunning, ask
+from acmd.cli.ending import reader_gone
 from acmd.cli.values import positive_count
 from acmd.config.glance import Glance, glance
 from acmd.errors import AcmdError
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Print them, the newest last. Raises AcmdError when there is no journal to be read."""
     place = glance(args.config)
     shown = _show(_events(place, -1, min(args.n, MOST)), args, (-1, 0.0))
-    while args.follow:
+    while args.follow and not reader_gone():
         time.sleep(POLL_S)
         with suppress(AcmdError):  # a daemon that does not answer for once is asked again
             shown = _show(_events(place, shown[0], MOST), args, shown)
