@@ -23,6 +23,7 @@ DAY_S = 86_400
 TAKEOVER_WAIT_S = 14.7
 BLOCKS = "/export/shared/blocks"
 LANDED_S = 20.0  # kernels try again each 5 s
+STEADY = "/repo/tests/uml/inside/steady.py"
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,26 @@ def test_switchover(cluster: NfsCluster) -> None:
     assert (after.first_ns - before.last_ns) / NS_PER_S < TAKEOVER_WAIT_S - 2
     cluster.assert_alone()
     cluster.whole()
+
+
+def test_switchover_while_others_write(cluster: NfsCluster) -> None:
+    """Another program writes to the same mount all the time and goes on: the peer takes over as ever.
+
+    This kernel has no debugfs; what others have outstanding there is in tests/contract/test_landed.py.
+    """
+    active, peer = cluster.whole()
+    resets = guest(bed_of(cluster), active).resets()
+    active.exec(["systemd-run", "--collect", "--unit=steady", "/usr/bin/python3", STEADY, "/shared/blocks"])
+    try:
+        cluster.switchover(active)
+        before, after = cluster.taken_over(peer)
+        active.exec(["systemctl", "is-active", "steady"])
+    finally:
+        active.exec(["systemctl", "stop", "steady"], check=False)
+    assert (after.first_ns - before.last_ns) / NS_PER_S < TAKEOVER_WAIT_S - 2
+    assert guest(bed_of(cluster), active).resets() == resets
+    cluster.whole()
+    cluster.assert_alone()
 
 
 def test_power_loss(cluster: NfsCluster) -> None:
