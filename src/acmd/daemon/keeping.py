@@ -13,6 +13,7 @@ from acmd.core.observation import Intent, Mode, ServicesView
 from acmd.core.state import Role, State
 from acmd.daemon.building import group, reload_services, stop_limits_s
 from acmd.daemon.gatekeeping import LIMIT_S, UnitGate
+from acmd.daemon.guarding import refuse_unseen
 from acmd.daemon.services import gate_of, needs_bus, units_of
 from acmd.daemon.watching import fitness_checks, interlock_greet, publisher, reload_watches, watches
 from acmd.drivers.scripts import addresses
@@ -73,6 +74,7 @@ class Keeping:
         log: Callable[..., None],
     ) -> Keeping:
         """Connect to PID 1 where a service is a unit, and build everything. Raises AcmdError."""
+        refuse_unseen(config)
         bus = SystemdBus()
         if needs_bus(config):
             await bus.open(BUS_WAIT_S)
