@@ -108,6 +108,32 @@ async def test_lost_while_armed_resets_at_once(bed: RungBed) -> None:
     await bed.until(bed.resets)
 
 
+async def test_what_an_agent_may_still_hold_resets(bed: RungBed) -> None:
+    """A mount that an agent brought up is no process: its mark keeps the guard from taking it for gone, and
+    no kill ends it. Without the daemon's stop the host is reset.
+    """
+    await bed.armed()
+    (bed.run_dir / "services").mkdir(exist_ok=True)
+    (bed.run_dir / "services/files.held").touch()
+    bed.guard.shut_gate(7)
+    await bed.until(lambda: "not said to be stopped: files" in str(bed.guard.details()["faults"]))
+    bed.guard.disarm(7, detached=False)
+    assert not bed.guard.view().clean
+    await bed.until(bed.resets)
+
+
+async def test_a_mark_that_goes_in_time(bed: RungBed) -> None:
+    """The daemon's stop took it away: gone is gone."""
+    await bed.armed()
+    mark = bed.run_dir / "services/files.held"
+    mark.parent.mkdir(exist_ok=True)
+    mark.touch()
+    bed.guard.close_gate(7)
+    mark.unlink()
+    await bed.until(lambda: bed.guard.view().clean)
+    assert not bed.resets()
+
+
 async def test_a_garbled_memory_resets(bed: RungBed, tmp_path: Path) -> None:
     """Where the last resort is a reset, a memory that cannot be understood counts as armed."""
     await bed.armed()

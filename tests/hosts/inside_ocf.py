@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,23 @@ async def test_dummy() -> None:
     status = await it.observe()
     assert (status.state, status.processes, status.jobs) == ("stopped", False, False)
     assert not Path(GROUP).exists()
+
+
+async def test_what_it_may_hold_is_marked() -> None:
+    """From before the start until the monitor says that it is gone; nothing is started without the mark."""
+    mark = ROOT / "services/odd.held"
+    holds = f"case $1 in start) [ -e {mark} ] && touch $STATE;; stop) rm -f $STATE;; esac\n{PROPER}"
+    it = await made(replace(odd(holds), services_dir=str(mark.parent)))
+    await seen(it, "stopped")
+    assert not mark.exists()
+    assert await it.start(4)
+    assert mark.exists()
+    assert await it.stop()
+    assert not mark.exists()
+    shutil.rmtree(mark.parent)
+    mark.parent.write_text("no directory")
+    assert not await it.start(5)
+    assert "cannot be made" in await seen(it, "stopped")
 
 
 async def test_all_of_debians_agents_can_be_described() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from acmd.config.model import Config
 from acmd.daemon.building import guard_settings
-from acmd.daemon.guarding import release_settings, virtual_addresses
+from acmd.daemon.guarding import refuse_unseen, release_settings, virtual_addresses
+from acmd.errors import AcmdError
 from acmd.guard.settings import Refused, parse
 from tests.unit.configs import loaded
 
@@ -105,3 +106,13 @@ def test_nonsense_is_refused(key: str, value: object, said: str) -> None:
     settings = {**guard_settings(config(COMMAND)), key: value}
     with pytest.raises(Refused, match=said):
         parse([json.dumps(settings)])
+
+
+def test_a_script_that_the_guard_could_not_see_is_refused() -> None:
+    """Without a control group nobody would notice that it lives on while the other node starts it."""
+    script = '[[service]]\nname = "old"\nkind = "sysv"\nscript = "/etc/init.d/old"\n'
+    with pytest.raises(AcmdError, match="service old would run in no control group"):
+        refuse_unseen(config(COMMAND + script))
+    refuse_unseen(config(GROUP + script))
+    refuse_unseen(config(script + 'runs_on = "all"\n'))
+    refuse_unseen(config(COMMAND))

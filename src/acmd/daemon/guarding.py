@@ -39,21 +39,17 @@ def release_settings(config: Config) -> dict[str, list[str] | str]:
 def refuse_unseen(config: Config) -> None:
     """Raise AcmdError when processes of an active-only service would be in no group that the guard knows.
 
-    It could neither kill them nor notice that they live on, and the other node would start the service beside.
+    It could neither kill them nor see that they live on, and the other node would start the same beside.
     """
     if services_group(config, "active"):
         return
     active = [entry for entry in config.services if entry.runs_on == "active"]
-    unseen = [
-        entry.name
-        for entry in active
-        if isinstance(entry, OcfService) or (isinstance(entry, SysvService) and not unit_of(entry))
-    ]
+    unseen = [entry.name for entry in active if isinstance(entry, SysvService) and not unit_of(entry)]
     if unseen:
         raise AcmdError(
-            f"service {', '.join(unseen)} would run in no control group, so that the guard could not kill it",
-            "boot this host with control groups v2 (kernel option systemd.unified_cgroup_hierarchy=1) and see "
-            "that acmd-services.service runs; or make a systemd unit of it (`kind = \"systemd\"`)",
+            f"service {', '.join(unseen)} would run in no control group: the guard could not kill it",
+            "boot this host with control groups v2 (kernel option systemd.unified_cgroup_hierarchy=1) and "
+            'see that acmd-services.service runs; or make a systemd unit of it (`kind = "systemd"`)',
         )
 
 

@@ -209,6 +209,7 @@ async def _ocf(config: Config, entry: OcfService) -> Service:
         monitor_limit_s=entry.monitor_timeout_s,
         monitor_interval_s=entry.monitor_interval_s,
         place=_place(config, entry),
+        services_dir=f"{config.run_dir}/services" if entry.runs_on == "active" else "",
     )
     return ocf.OcfService(agent, await ocf.describe(agent))
 

@@ -35,6 +35,7 @@ class Ladder:
         self.virtual_addresses = virtual_addresses
         self.held: list[str] = []  # of these addresses, when last looked
         self.drain = Drain(sync_paths)
+        self.marked: list[str] = []  # services whose agents may hold something, when last looked
         self.killed = 0
         self.fault = ""
         self.jobs = UnitJobs(units)
@@ -61,8 +62,13 @@ class Ladder:
         return found
 
     def _living(self) -> bool:
-        """Processes, or an address: with it this host answers clients in the place of the next holder."""
-        return self._processes() or self._holds_address()
+        """Processes, an address (with it this host answers in the place of the next holder), or a mark."""
+        return self._processes() or self._holds_address() or self._is_marked()
+
+    def _is_marked(self) -> bool:
+        """No kill ends what a mark stands for: the daemon's stop does, or the reset."""
+        self.marked = processes.held(self.services_dir)
+        return bool(self.marked)
 
     def _holds_address(self) -> bool:
         self.held = addresses.held(self.virtual_addresses) if self.virtual_addresses else []

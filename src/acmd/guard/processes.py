@@ -15,6 +15,8 @@ import signal
 from typing import Any, NamedTuple
 
 MARK = "ACMD_SERVICE_MARK"
+HELD = ".held"
+"""Ends the name of a mark: this service's agent may hold what is neither process nor address."""
 ENTRY_LIMIT = 65536
 _ROUNDS = 20  # of stopping what was forked meanwhile, before the kill
 
@@ -225,6 +227,14 @@ def read_entry(path: str) -> Entry | None:
     if entry.pid <= 1 or not entry.mark or type(entry.done) is not bool:
         raise ValueError("not a runner's entry")
     return entry
+
+
+def held(directory: str) -> list[str]:
+    """Names of services whose agents may hold something. Raises OSError: then nothing is known."""
+    try:
+        return sorted(name[: -len(HELD)] for name in os.listdir(directory) if name.endswith(HELD))
+    except FileNotFoundError:
+        return []
 
 
 def entries(directory: str) -> list[Entry]:

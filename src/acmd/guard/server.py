@@ -222,6 +222,9 @@ class Server:
             drain.fault,
             self._helper.fault,
             self._reset_fault,
+            f"not said to be stopped: {', '.join(ladder.marked)}"
+            if ladder.marked and switch.gate == SHUT
+            else "",
             "" if self._watchdog is None else self._watchdog.check(),
         )
         watchdog = "none" if self._watchdog is None else self._watchdog.fault or "ok"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from acmd.drivers.scripts import addresses, metadata
 from acmd.drivers.scripts.action import LEFT, Monitor, Place
+from acmd.drivers.scripts.held import Held
 from acmd.drivers.scripts.metadata import AgentError, Metadata
 from acmd.drivers.scripts.program import REFUSED, Ended
 from acmd.ports import ServiceStatus
@@ -19,6 +20,7 @@ DEFAULT_TIMEOUT_S = 20.0
 DEFAULT_INTERVAL_S = 10.0
 FRESH_S = 0.2  # a look at a stopped service is not repeated sooner
 ADDRESS_AGENTS = ("IPaddr2", "IPaddr")
+SEEN_BY_THE_GUARD = (*ADDRESS_AGENTS, "IPv6addr")
 
 SUCCESS, NOT_RUNNING, NOT_INSTALLED = 0, 7, 5
 RUNNING = {0: "", 8: "promoted", 190: "running, but degraded", 191: "promoted, but degraded"}
@@ -49,6 +51,7 @@ class OcfAgent:
     monitor_interval_s: float = 0.0
     place: Place = field(default_factory=Place)
     root: str = "/usr/lib/ocf"
+    services_dir: str = ""  # of the run directory, for the guard; "" where it has no business
 
     @property
     def path(self) -> str:
@@ -104,11 +107,15 @@ class OcfService:
         self._described = described
         self._doing = ""
         self._note = ""
+        self._starts = 0
         self._monitor = Monitor(agent.name, agent.runs_on, lambda: asyncio.ensure_future(self._look()))
         self.set_limits(
             agent.start_limit_s, agent.stop_limit_s, agent.monitor_limit_s, agent.monitor_interval_s
         )
         self._address = agent.parameters.get("ip", "") if agent.kind in ADDRESS_AGENTS else ""
+        # What else an agent holds (a mount, an export) only its monitor can tell, and no kill ends it.
+        unseen = bool(agent.services_dir) and agent.kind not in SEEN_BY_THE_GUARD
+        self._held = Held(agent.services_dir, agent.name) if unseen else None
         if self._address and not addresses.valid(self._address):
             raise AgentError(f"service {agent.name}: 'ip' is no address", "Write it as 10.0.0.9 or fd00::9.")
 
@@ -139,6 +146,7 @@ class OcfService:
         return self._agent.place.checked(await self._monitor.look(self._interval_s, FRESH_S))
 
     async def _look(self) -> ServiceStatus:
+        starts = self._starts
         status = self._judged(await self._run("monitor"))
         living = await self._agent.place.settled()
         if living and not status.processes:
@@ -147,6 +155,8 @@ class OcfService:
             # The kernel's own word is better than that of an agent which cannot be run.
             status.processes = False
         status.processes = status.processes or living
+        if self._held is not None and not status.processes and starts == self._starts:
+            self._held.give_back()
         return status
 
     def _judged(self, ended: Ended) -> ServiceStatus:
@@ -170,12 +180,16 @@ class OcfService:
     async def start(self, epoch: int) -> bool:
         """Start, then ask the monitor whether it runs. A failed resource is stopped first."""
         self._doing, self._note = "starting", ""
+        self._starts += 1
         failed = self._monitor.last is not None and self._monitor.last.state == "failed"
         self._monitor.forget()
         seen, began = None, 0.0
         try:
             if failed:
                 await self._run("stop")
+            if self._held is not None and (problem := self._held.take()):
+                self._note = f"it is not started: {problem}"
+                return False
             ended = await self._run("start", epoch)
             if ended.code == SUCCESS:
                 began = asyncio.get_running_loop().time()
