@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from tests.hosts.bed import Bed
@@ -118,8 +117,9 @@ def test_a_slow_monitor_keeps_no_node_out(pair: Bed) -> None:
     cluster = SlowCluster(pair)
     first, second = cluster.start()
     wait_for(lambda: slow_runs(first), 20, "it runs where the lease is")
-    moved = json.loads(first.exec([ACMD, "switchover", "--json"], timeout_s=60).stdout)
-    print(moved)
+    both = lambda: [node["fit"] for node in cluster.status(first)["nodes"]] == [True, True]  # noqa: E731
+    wait_for(both, 20, "the other node is heard and fit")
+    first.exec([ACMD, "switchover"], timeout_s=60)
     cluster.wait_active(second)
     wait_for(lambda: slow_runs(second), 20, "it runs where the lease is now")
     assert not slow_runs(first)
