@@ -189,7 +189,9 @@ def test_dead_storage(refusing: Site) -> None:
         done = call(host, "timeout -s INT 6 acmd -c /root/x.toml init; echo $?")
     finally:
         host.shared.clear()
-        wait_for(lambda: not host.exec("pgrep -f x.toml", check=False).stdout, 10, "its processes are gone")
+        wait_for(
+            lambda: not host.exec(["pgrep", "-f", "x.toml"], check=False).stdout, 10, "its processes are gone"
+        )
         host.exec("rm -rf /shared/dead /root/x.toml")
     assert "/shared/dead is slow: still waiting" in done.stderr
     assert done.stdout.split() == ["124"]  # timeout's own: it ended by then
