@@ -35,7 +35,7 @@ _acmd() {
         forget) words="--help --config --reason --yes --json" ;;
         fence) words="--help --config --reason --force --timeout --yes --json" ;;
         confirm-off) words="--help --config --reason --yes --json" ;;
-        clear-hold-down) words="--help --config --reason --json" ;;
+        clear-hold-down) words="--help --config --reason --yes --json" ;;
         interlock) words="override --help --config --reason --yes --json" ;;
         timing) words="--help --config --apply --yes --json" ;;
         config) words="check show defaults schema --help --json --config" ;;

@@ -85,6 +85,7 @@ complete -c acmd -n '__fish_seen_subcommand_from confirm-off' -l reason -r -d 'h
 complete -c acmd -n '__fish_seen_subcommand_from confirm-off' -l yes -d 'do not ask; needed without a terminal'
 complete -c acmd -n '__fish_seen_subcommand_from confirm-off' -l json -d 'the result as one JSON object; progress to stderr'
 complete -c acmd -n '__fish_seen_subcommand_from clear-hold-down' -l reason -r -d 'logged with the order'
+complete -c acmd -n '__fish_seen_subcommand_from clear-hold-down' -l yes -d 'do not ask; without a terminal nothing is asked'
 complete -c acmd -n '__fish_seen_subcommand_from clear-hold-down' -l json -d 'the result as one JSON object; progress to stderr'
 complete -c acmd -n '__fish_seen_subcommand_from interlock' -a 'override'
 complete -c acmd -n '__fish_seen_subcommand_from interlock' -l reason -r -d 'logged with the order'

@@ -72,6 +72,31 @@ def test_a_service_is_stopped_and_started(pair: Pair) -> None:
     assert active.status("epoch") == epoch
 
 
+def test_a_daemon_that_is_stopped_in_maintenance_leaves_all_as_it_is(pair: Pair) -> None:
+    """Services of every node run on as well as the active-only ones; the next daemon finds them."""
+    active, _ = pair.settle()
+    file = active.directory / "side"
+    command = json.dumps(["/bin/sh", "-c", f"echo $$ >> {file}; exec sleep 1000"])
+    active.configure(
+        f'[[service]]\nname = "side"\nkind = "command"\nruns_on = "all"\ncommand = {command}\n{STANDARD}'
+    )
+    active.signal(signal.SIGUSR2)
+    wait(lambda: not active.alive())
+    active.start()
+    wait(lambda: active.role() == "active" and file.exists(), 20)
+    order(active, "disable", "--all", "--reason", "new disks")
+    active.signal(signal.SIGTERM)
+    wait(lambda: not active.alive(), 15)
+    assert pair.cluster.living() == [active.name]
+    (pid,) = map(int, file.read_text().split())
+    assert Path(f"/proc/{pid}/comm").read_text().strip() == "sleep"
+    active.start()
+    wait(lambda: active.role() == "detached", 15)
+    order(active, "enable", "--all")
+    wait(lambda: active.role() == "active", 20)
+    assert file.read_text().split() == [str(pid)]
+
+
 def test_detach_and_back(pair: Pair) -> None:
     """Both daemons end, the service lives on, nobody takes over; started and enabled they go on as before."""
     active, passive = pair.settle()

@@ -191,7 +191,7 @@ class Daemon:
         guard.open()
         try:
             await self._beat(heartbeat, events, keeping, board, keeper)
-            if self.wishes.leave is Leave.RELEASE:
+            if self._gives_back(board):
                 await keeping.released()
         finally:
             if self.wishes.leave in (Leave.RELEASE, Leave.DETACH):
@@ -221,10 +221,14 @@ class Daemon:
             if self.failback is not None:
                 beside.append(tasks.create_task(self.failback.run(), name="failback"))
             await heartbeat.run()
-            if self.wishes.leave is Leave.RELEASE:
+            if self._gives_back(board):
                 await keeping.stop_others()
             for task in beside:
                 task.cancel()
+
+    def _gives_back(self, board: BoardKeeper) -> bool:
+        """Whether nothing of acmd's may stay. In maintenance of all everything stays exactly as it is."""
+        return self.wishes.leave is Leave.RELEASE and not board.intent().all_disabled
 
     # -- signals and the end ----------------------------------------------------------------------
 
