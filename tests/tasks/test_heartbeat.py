@@ -267,6 +267,16 @@ async def test_a_failed_local_step_drops_the_rest(clock: FakeClock) -> None:
 
 
 @virtual
+async def test_services_that_may_take_longer_to_stop(clock: FakeClock) -> None:
+    """A reload changes for how long a node that gives up renews; what was decided before stays as it was."""
+    node = Node(clock)
+    before = node.heart.state
+    node.heart.give_up_within(7)
+    assert node.heart.state.me.give_up_limit_ns == 7
+    assert before.me.give_up_limit_ns != 7
+
+
+@virtual
 async def test_a_guard_that_cannot_be_reached_does_not_make_run_unwritable(clock: FakeClock) -> None:
     """A request to the guard that fails drops what follows, but says nothing of /run/acmd."""
     node = Node(clock)

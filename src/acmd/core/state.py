@@ -70,7 +70,7 @@ class FencingPolicy(StrEnum):
 
 
 class Self(NamedTuple):
-    """Who this node is and how it was configured; constant for one start of the daemon."""
+    """Who this node is and how it was configured; constant for one start, but for the limit of giving up."""
 
     node: str
     cluster_id: str

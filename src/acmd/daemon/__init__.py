@@ -20,7 +20,14 @@ from acmd.core.observation import Leave, Observation
 from acmd.core.state import State, initial_state
 from acmd.core.timing import NS_PER_S
 from acmd.daemon.announcing import Announced
-from acmd.daemon.building import fencing_of, guard_link, identity, stop_limits_s, with_reloadable
+from acmd.daemon.building import (
+    fencing_of,
+    give_up_limit_ns,
+    guard_link,
+    identity,
+    stop_limits_s,
+    with_reloadable,
+)
 from acmd.daemon.chronicle import Chronicle
 from acmd.daemon.doors import Doors, about
 from acmd.daemon.guard_keeper import GuardKeeper
@@ -81,6 +88,7 @@ class Daemon:
         self._announced = Announced(config)
         self._reloading: asyncio.Task[None] | None = None
         self._keeping: Keeping | None = None
+        self._heartbeat: Heartbeat | None = None
 
     async def run(self, examined: bool) -> int:
         """Start, beat, end in order."""
@@ -161,7 +169,7 @@ class Daemon:
             keeping.notice(after, obs.intent)
             self.no_suspend.notice(after)
 
-        heartbeat = Heartbeat(
+        self._heartbeat = heartbeat = Heartbeat(
             World(self.clock, store, runs, guard, keeping, fencing, board),
             state,
             self.changed,
@@ -272,7 +280,9 @@ class Daemon:
             self.log("reload-needs-restart", level="warning", key=name, remedy="systemctl restart acmd")
         self.config = with_reloadable(self.config, new)
         self.log.set_level(self.config.log.level)
-        if self._keeping is not None:
+        if self._keeping is not None and self._heartbeat is not None:
             self._keeping.reload(self.config)
+            stops_s = sum(stop_limits_s(self.config, self._keeping.active))
+            self._heartbeat.give_up_within(give_up_limit_ns(self.config, stops_s))
         self.doors.reload()
         self.log("reloaded", taken=",".join(taken) or "nothing", refused=",".join(refused) or "nothing")

@@ -46,9 +46,6 @@ def stop_limits_s(config: Config, group: Group) -> list[float]:
 
 def identity(config: Config, cluster: ClusterFile, stops_s: float) -> Self:
     """Who this node is, for one start of the daemon. `stops_s`: how long stopping one by one may take."""
-    timing = config.timing
-    # What was killed may take that long to go, and its proof of landing that long to come.
-    stops_ns = timing.stop_budget_ns + timing.kill_budget_ns + timing.lease_duration_ns
     return Self(
         node=config.node.name,
         cluster_id=cluster.cluster_id,
@@ -64,7 +61,18 @@ def identity(config: Config, cluster: ClusterFile, stops_s: float) -> Self:
         hold_down_ns=round(config.hold_down.first_s * NS_PER_S),
         longest_hold_down_ns=round(config.hold_down.longest_s * NS_PER_S),
         adoption_limit=config.adoption_limit,
-        give_up_limit_ns=round(stops_s * NS_PER_S) + stops_ns,
+        give_up_limit_ns=give_up_limit_ns(config, stops_s),
+    )
+
+
+def give_up_limit_ns(config: Config, stops_s: float) -> int:
+    """For how long a node that gives up goes on renewing.
+
+    What was killed may take its budget to go, and its proof of landing a lease duration to come.
+    """
+    timing = config.timing
+    return (
+        round(stops_s * NS_PER_S) + timing.stop_budget_ns + timing.kill_budget_ns + timing.lease_duration_ns
     )
 
 

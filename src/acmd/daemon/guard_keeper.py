@@ -57,7 +57,9 @@ class GuardKeeper:
             await asyncio.sleep(LOOK_S)
             self._reap()
             self._replace_outdated()
-            if self._config.guard.mode == "spawn" and not self._link.view().alive:
+            if self._config.guard.mode != "spawn" or self._link.view().alive:
+                continue
+            if not _answers(Path(self._config.guard.socket)):  # gone, and not only slow to answer
                 self._log("guard-started-again", level="warning")
                 self.start()
 

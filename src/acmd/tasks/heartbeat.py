@@ -85,6 +85,12 @@ class Heartbeat:
             except TimeoutError:
                 pass
 
+    def give_up_within(self, limit_ns: int) -> None:
+        """Services may take longer, or less long, to stop from now on."""
+        state = self.state.clone()
+        state.me = state.me._replace(give_up_limit_ns=limit_ns)
+        self.state = state
+
     def beat(self) -> int:
         """One decision with all its effects. Returns the time to the next one, in nanoseconds."""
         self.changed.clear()
