@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from acmd.core.decision import Reason
-from acmd.core.lease import LeaseState, Record
+from acmd.core.lease import Defect, LeaseState, Record, lease_name
 from acmd.core.observation import Observation
+from acmd.core.observing import expired
 from acmd.core.state import Role, State
 from acmd.core.timing import (
     NS_PER_MS,
@@ -44,7 +45,7 @@ SENTENCES: dict[Reason, str] = {
     Reason.YIELDING: "another node was named successor and goes first",
     Reason.INTERLOCK: "an interlock blocks the promotion",
     Reason.RUN_UNWRITABLE: "the run directory cannot be written; this node cannot be promoted",
-    Reason.REFUSED_RECORD: "the lease record is not one that this node may act on; see `acmd status`",
+    Reason.REFUSED_RECORD: "the newest lease file is not one that this node may act on",
     Reason.STORAGE: "the shared directory cannot be read",
     Reason.INTENT_UNKNOWN: "the operators' commands on shared storage were not read yet",
     Reason.CLAIMED: "claiming the lease",
@@ -66,6 +67,15 @@ SENTENCES: dict[Reason, str] = {
     Reason.REATTACHING: "ends the maintenance: takes the running services under the lease again",
 }
 
+DEFECTS: dict[str, str] = {
+    Defect.TRUNCATED: "it is cut off",
+    Defect.OVERSIZED: "it is too long",
+    Defect.GARBAGE: "it is no record",
+    Defect.FOREIGN: "it is of another cluster",
+    Defect.FUTURE: "a newer acmd wrote it",
+    Defect.MISPLACED: "it is the record of another epoch",
+}
+
 LAST_RESORTS = {
     "reset": "this host is reset when services cannot be stopped before the lease ends",
     "none": "NO last resort: services that cannot be killed would run on after the lease has ended",
@@ -78,7 +88,8 @@ def reason_of(state: State, reason: Reason) -> str:
         return "leaves lease and services to the next daemon" if state.lease is not None else "has ended"
     text = SENTENCES[reason]
     if reason is Reason.REFUSED_RECORD and state.refused:
-        text += f" ({state.refused})"
+        file = f"{lease_name(state.listing[-1])}: " if state.listing else ""
+        text += f" ({file}{DEFECTS.get(state.refused, state.refused)})"
     if state.storage_fault and reason not in (Reason.HOLDING, Reason.FOLLOWING):
         text += f" (storage: {state.storage_fault})"
     return text
@@ -118,14 +129,22 @@ def lease_part(state: State, now: Instant) -> dict[str, Any] | None:
     }
 
 
-def active_node(state: State) -> str | None:
-    """Who is active, as far as this node can know: a live lease's holder."""
+def active_node(state: State, now: Instant | None = None) -> str | None:
+    """Who is active, as far as this node can know: the holder of a lease that has not expired.
+
+    Given the time, a record that could not be read for as long as a lease lives tells of nobody any more.
+    """
     if state.lease is not None:
         return state.me.node if state.role in (Role.ACTIVE, Role.DETACHED, Role.REATTACHING) else None
     seen = state.seen
     if seen is None or seen.record is None or seen.record.state is LeaseState.RELEASED:
         return None
-    return seen.record.holder
+    if seen.record.holder == state.me.node:
+        return None  # its epoch is over for this node, whatever was read back yet
+    if seen.record.state is LeaseState.DETACHED:
+        return seen.record.holder  # it does not expire, and nobody changes that while the storage is gone
+    unread = now is not None and elapsed_for_observer_ns(seen.last_read, now) >= seen.wait_ns
+    return None if unread or expired(seen) else seen.record.holder
 
 
 def serves(state: State, now: Instant) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from acmd.core.lease import LeaseState, Record, encode, lease_name
+from acmd.status import DEFECTS
 from tests.daemon.kit import FAST, TAKEOVER_S, Cluster, Node, cluster, stays, wait
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a mount namespace of its own")
@@ -186,7 +187,7 @@ def test_records_that_nobody_can_read(tmp_path: Path) -> None:
             one, node = made[kind]
             if defect:
                 assert node.status("reason_code") == "refused-record"
-                assert f"({defect})" in node.status("reason")
+                assert f"({lease_name(1)}: {DEFECTS[defect]})" in node.status("reason")
             else:
                 wait(one.starts, 3 * TAKEOVER_S, f"a claim after W over a record with a {kind}")
                 assert one.starts()[0][1] == 2

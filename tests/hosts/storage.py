@@ -21,6 +21,10 @@ DISK_BYTES = 3 * 1024**3
 EXT4_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = 2
 ORDER_TIMEOUT_S = 5.0
+EVERY_OP = (
+    "create", "fsync", "fsyncdir", "getattr", "link", "lookup", "mkdir", "opendir", "read", "readdir",
+    "rename", "setattr", "unlink", "write",
+)  # fmt: skip
 PLAIN = "a plain directory can neither stall nor fail: ask for Bed(storage='faultfs')"
 
 

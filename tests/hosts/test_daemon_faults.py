@@ -15,14 +15,10 @@ from tests.hosts.bed import Bed
 from tests.hosts.cluster import TAKEOVER_S, Cluster, main_pid, prop, renew
 from tests.hosts.host import Host
 from tests.hosts.image import Template
-from tests.hosts.storage import faultfs_available
+from tests.hosts.storage import EVERY_OP, faultfs_available
 from tests.hosts.witness import NS_PER_S, wait_for
 
 RENEW_S, KILL_S, RESET_S = 2.0, 3.0, 3.5  # of the fast profile
-EVERY_OP = (
-    "create", "fsync", "fsyncdir", "getattr", "link", "lookup", "mkdir", "opendir", "read", "readdir",
-    "rename", "setattr", "unlink", "write",
-)  # fmt: skip
 LATE_S = 0.1  # how late the guard may be
 TAKEOVER_LIMIT_S = 30.0  # of a claim, on a busy machine
 

@@ -269,6 +269,19 @@ async def test_an_unfit_node_says_why(clock: FakeClock) -> None:
     assert (file.role, file.fit, file.incarnation, file.beat) == ("starting", False, "", 3)
     desk.show(desk.state())
     assert desk.snapshot.own_file(4).unfit_because == "no route to its clients"
+    for lacking, words in (
+        (
+            Observation(guard=GuardView(alive=True, watchdog_ok=False)),
+            "the watchdog that it requires is missing",
+        ),
+        (
+            Observation(guard=GuardView(alive=True), run_ok=False),
+            "its run directory cannot be written: is it full?",
+        ),
+    ):
+        desk.wishes.fit, desk.wishes.unfit_because = True, ""
+        desk.show(desk.state(), obs=lacking)
+        assert (desk.snapshot.own_file(5).fit, desk.snapshot.own_file(5).unfit_because) == (False, words)
     assert to_content(Orders())["switchover_epoch"] == -1
 
 

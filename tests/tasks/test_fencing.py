@@ -54,6 +54,17 @@ async def test_a_failure_is_told_once(clock: FakeClock) -> None:
 
 
 @virtual
+async def test_an_operators_word_ends_a_failure(clock: FakeClock) -> None:
+    """Said to be off by a person, the host does not count as one that could not be confirmed any more."""
+    task = fencing(clock, SteeredAgent())
+    task.request("b")
+    await until(task.changed.is_set)
+    assert task.details()["failed"] == ["b"]
+    task.confirm("b", clock.now())
+    assert task.details()["failed"] == []
+
+
+@virtual
 async def test_after_a_failure_it_pauses_before_the_next_try(clock: FakeClock) -> None:
     """Asked all the time, it tries again five seconds after the end of a run that failed."""
     agent = SteeredAgent(takes_s=1)

@@ -77,6 +77,7 @@ async def test_an_answering_server_blocks(clock: FakeClock) -> None:
         world.see()
         await asyncio.sleep(10)
         assert world.verdict is Interlock.BLOCKED
+        assert PEER in world.wishes.interlock_because
         assert world.remarks[-1] == f"interlock: {ANSWERS}"
         assert world.log.count("interlock-blocks") == 1
         world.servers.clear()

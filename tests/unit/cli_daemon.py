@@ -130,7 +130,7 @@ def snapshot(**changes: Any) -> dict[str, Any]:
             "outdated": False,
         },
         "fencing": {"policy": "off", "agent": False, "running": [], "failed": [], "confirmed": []},
-        "interlock": {"state": "clear"},
+        "interlock": {"state": "clear", "because": ""},
         "hold_down": None,
         "handovers": [],
         "storage": {"fault": None, "abandoned_workers": 0},

@@ -9,7 +9,7 @@ import pytest
 from acmd import status
 from acmd.core.calls import Fault
 from acmd.core.decision import Reason
-from acmd.core.lease import LeaseState
+from acmd.core.lease import Defect, LeaseState
 from acmd.core.observation import Gate, GuardView, Observation
 from acmd.core.state import Role, Seen, State, initial_state
 from tests.unit.core_kit import EPOCH, ME, armed, at, lease, raw, record
@@ -42,8 +42,10 @@ def test_reasons_say_what_is_particular() -> None:
     """A refused record is quoted; a storage fault is added, except where it explains nothing."""
     state = passive()
     assert status.reason_of(state, Reason.DISABLED) == status.SENTENCES[Reason.DISABLED]
-    state.refused = "it is of cluster x"
-    assert status.reason_of(state, Reason.REFUSED_RECORD).endswith("(it is of cluster x)")
+    state.refused, state.listing = Defect.FOREIGN, (EPOCH,)
+    assert status.reason_of(state, Reason.REFUSED_RECORD).endswith(
+        "(lease.0000000007: it is of another cluster)"
+    )
     state.storage_fault = Fault.STALE
     assert status.reason_of(state, Reason.STORAGE).endswith("(storage: stale)")
     assert "storage:" not in status.reason_of(state, Reason.HOLDING)
@@ -98,6 +100,24 @@ def test_who_is_active() -> None:
     assert status.active_node(passive()) == "b"
     assert status.active_node(passive(LeaseState.DETACHED)) == "b"
     assert status.active_node(passive(LeaseState.RELEASED)) is None
+    assert status.active_node(passive(holder="a")) is None  # given back, and not read as such yet
+
+
+def test_nobody_is_active_by_a_lease_that_has_expired() -> None:
+    """A holder whose record was read unchanged for W is not called active, even while nobody may claim."""
+    still = passive()
+    assert still.seen is not None
+    still.seen = still.seen._replace(last_read=at(24.8), confirmed_at=at(24.7))
+    assert status.active_node(still) is None
+    still.seen = still.seen._replace(confirmed_at=at(24.6))
+    assert status.active_node(still) == "b"
+
+
+def test_what_could_not_be_read_for_long_tells_of_nobody() -> None:
+    """Without storage nobody knows the active one longer than a lease lives; a detached one lives on."""
+    assert status.active_node(passive(), at(24.6)) == "b"
+    assert status.active_node(passive(), at(24.7)) is None
+    assert status.active_node(passive(LeaseState.DETACHED), at(3000)) == "b"
 
 
 def test_the_epoch() -> None:

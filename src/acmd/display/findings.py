@@ -1,13 +1,19 @@
-"""What in a snapshot deserves a warning, and what the operator can do about it."""
+"""What in a snapshot deserves a warning, and what the operator can do about it.
+
+Each sentence is tried on hosts in the situation it speaks of: `tests/hosts/sentences.py` has them all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from acmd.display.guards import of_guard
+from acmd.display.leases import of_fencing, of_lease
 from acmd.display.nodes import of_nodes, of_services
 from acmd.display.words import (
     ALARM,
+    LEAVING,
     NOT_RUNNING_ROLE,
     NOTE,
     WARN,
@@ -17,7 +23,13 @@ from acmd.display.words import (
     marked,
 )
 
-_LEAVING = {"giving-up", "demoting", "killing"}
+_ON_PURPOSE = {"switchover", "disabled", "all-disabled", "stopping"}
+_KEPT_BACK = {
+    "own-services-left": "`acmd logs` says what still runs here; let nothing but acmd start these services",
+    "guard-not-clean": "`journalctl -u acmd-guard` says what it still sees",
+    "claim-in-flight": "wait until the storage answers; look at the file server if it does not",
+    "intent-unknown": "look at the directory `control` in the shared directory, and at `acmd logs`",
+}
 
 
 def warnings_of(snapshot: Mapping[str, Any]) -> list[Finding]:
@@ -28,11 +40,10 @@ def warnings_of(snapshot: Mapping[str, Any]) -> list[Finding]:
         *_active(snapshot),
         *_maintenance(snapshot),
         *_storage(snapshot),
-        *_lease(snapshot),
-        *_margin(snapshot),
+        *of_lease(snapshot),
         *_blocked(snapshot),
-        *_guard(snapshot),
-        *_fencing(snapshot),
+        *of_guard(snapshot),
+        *of_fencing(snapshot),
         *of_nodes(snapshot),
         *of_services(snapshot),
     ]
@@ -40,20 +51,35 @@ def warnings_of(snapshot: Mapping[str, Any]) -> list[Finding]:
 
 
 def _daemon(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
-    if snapshot["role"] == NOT_RUNNING_ROLE:
+    role = snapshot["role"]
+    if role == NOT_RUNNING_ROLE:
         yield Finding(
             ALARM,
             "the acmd daemon does not run on this host: it takes part in nothing",
-            "systemctl start acmd; `journalctl -u acmd` says why it ended",
+            "`systemctl start acmd`; `journalctl -u acmd` says why it ended",
         )
-    elif snapshot["role"] in _LEAVING:
+    elif role in LEAVING:
+        on_purpose = role == "giving-up" and snapshot["reason_code"] in _ON_PURPOSE
         yield Finding(
-            WARN, f"this node is {snapshot['role']}: {snapshot['reason']}", "wait; services are being stopped"
+            WARN if on_purpose else ALARM,
+            f"this node {LEAVING[role]}: {snapshot['reason']}",
+            _while_leaving(snapshot),
         )
+
+
+def _while_leaving(snapshot: Mapping[str, Any]) -> str:
+    """What comes next, without anybody's doing."""
+    if snapshot["role"] == "giving-up":
+        return "wait: the lease is released once they are gone, and another node need not wait then"
+    if snapshot["role"] == "demoting":
+        return "wait: what does not stop is killed; another node takes over once the lease has expired"
+    if snapshot["guard"]["last_resort"] == "none":
+        return "wait; what survives a kill stays, since there is no last resort: reset this host by hand then"
+    return "wait: the guard resets this host if anything survives"
 
 
 def _active(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
-    if snapshot["active"] is not None or snapshot["role"] == NOT_RUNNING_ROLE:
+    if snapshot["active"] is not None or snapshot["role"] in {NOT_RUNNING_ROLE, *LEAVING}:
         return
     if snapshot["storage"]["fault"]:
         yield Finding(
@@ -61,12 +87,19 @@ def _active(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
             "no active node is known: without the shared directory this node cannot tell",
             "`acmd status` on the other nodes says whether one of them is active",
         )
-        return
-    yield Finding(
-        ALARM,
-        f"no node is active; this node: {snapshot['reason']}",
-        "the warnings below and `acmd status` on the other nodes say what is missing",
-    )
+    elif snapshot["reason_code"] == "refused-record":
+        yield Finding(
+            ALARM,
+            f"no node is active, and none may become so: {snapshot['reason']}",
+            "see that the right storage is mounted there: `acmd check --group storage`; a file that does not "
+            "belong there has to be moved away by hand",
+        )
+    else:
+        yield Finding(
+            ALARM,
+            f"no node is active; this node: {snapshot['reason']}",
+            "the warnings below and `acmd status` on the other nodes say what is missing",
+        )
 
 
 def _maintenance(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
@@ -88,72 +121,45 @@ def _maintenance(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
 def _storage(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
     storage = snapshot["storage"]
     directory = snapshot["cluster"]["directory"]
-    if storage["fault"]:
+    if storage["fault"] == "no-space":
+        yield Finding(
+            WARN,
+            f"the shared directory {directory} is full: nodes and orders are not written there any more",
+            f"make room: `df -h {directory}`; the lease needs none, its file is as large as it will ever be",
+        )
+    elif storage["fault"]:
         level = ALARM if snapshot["role"] == NOT_RUNNING_ROLE else WARN
         yield Finding(
             level,
             f"the shared directory {directory} does not work: {fault_in_words(storage['fault'])}",
-            f"look at its mount (findmnt -T {directory}, dmesg), the network and the file server",
+            "make room on this host: `df -h /run /var/lib`; its log names the file"
+            if storage["fault"] == "local"
+            else f"look at its mount (`findmnt -T {directory}`, `dmesg`), the network and the file server",
         )
-    if storage["abandoned_workers"]:
+    hanging = storage["abandoned_workers"]
+    if hanging:
         yield Finding(
             WARN,
-            f"{storage['abandoned_workers']} storage calls have hung for longer than their limit",
+            f"storage calls have hung for longer than their limit: {hanging}",
             "the storage is stuck, or was; they end by themselves once it answers",
         )
 
 
-def _lease(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
-    lease = snapshot["lease"]
-    if lease is None:
-        return
-    timing = snapshot.get("timing")
-    age_s = lease["age_s"]
-    held = lease["state"] == "held"
-    if held and timing and age_s is not None and age_s > 2.5 * timing["heartbeat_s"]:
-        yield Finding(
-            WARN,
-            f"the lease of {lease['holder']} was last renewed {ago(age_s)} ago "
-            f"(every {timing['heartbeat_s']:g} s is usual)",
-            f"the storage is slow, or {lease['holder']} is in trouble; look at `acmd status` there",
-        )
-    if lease["unfenced"]:
-        hosts = ", ".join(lease["unfenced"])
-        yield Finding(
-            NOTE,
-            f"nobody has confirmed that these former holders were reset or cleaned up: {hosts}",
-            "they drop out once they come back, or a fence agent confirms it",
-        )
-    silent = any(node["name"] == lease["holder"] and node["role"] == "unknown" for node in snapshot["nodes"])
-    if lease["state"] == "detached" and silent:
-        yield Finding(
-            ALARM,
-            f"the lease is detached and its holder {lease['holder']} is not heard: nobody will take over",
-            f"bring {lease['holder']} back; only if it is surely off for good: "
-            "`acmd enable --all --holder-is-dead`",
-        )
-
-
-def _margin(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
-    lease, timing = snapshot["lease"], snapshot.get("timing")
-    if lease is None or timing is None or snapshot["role"] != "active" or lease["state"] != "held":
-        return  # past the renew deadline nothing can be done any more: another warning says so
-    if lease["remaining_s"] < timing["renew_deadline_s"] / 2:
-        yield Finding(
-            ALARM,
-            f"the own lease is about to be lost: services stop in {ago(max(0.0, lease['remaining_s']))} "
-            "unless it is renewed",
-            "the shared directory does not take the renewal; look at its mount and the file server now",
-        )
-
-
 def _blocked(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
-    if (snapshot.get("interlock") or {}).get("state") == "blocked" and snapshot["active"] is None:
+    interlock = snapshot.get("interlock") or {}
+    if snapshot["reason_code"] == "interlock":
+        who = interlock.get("because") or "it was not asked yet whether one does"
         yield Finding(
             WARN,
-            f"the interlock blocks a takeover by {snapshot['node']}: a MySQL server still answers elsewhere, "
-            "or that was not asked yet",
+            f"the interlock blocks a takeover by {snapshot['node']}, since a MySQL server still answers "
+            f"elsewhere: {who}",
             "stop that MySQL; if it has nothing to do with this cluster, `acmd interlock override`",
+        )
+    elif snapshot["reason_code"] in _KEPT_BACK and snapshot["active"] is not None:
+        yield Finding(
+            WARN,
+            f"{snapshot['node']} could not take over now: {snapshot['reason']}",
+            _KEPT_BACK[snapshot["reason_code"]],
         )
     hold_down = snapshot.get("hold_down")
     if hold_down is not None:
@@ -170,49 +176,3 @@ def _blocked(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
                 f"{node['name']} gave up after failures and stays out of elections for a while",
                 f"mend what failed there, then `acmd clear-hold-down {node['name']}`, or wait",
             )
-
-
-def _fencing(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
-    fencing = snapshot.get("fencing") or {}
-    for host in fencing.get("running", ()):
-        yield Finding(WARN, f"{host} is being fenced", "wait for the fence agent's word")
-    for host in fencing.get("failed", ()):
-        yield Finding(
-            ALARM if snapshot["active"] is None else WARN,
-            f"the fence agent could not confirm that {host} is off",
-            f"make sure by hand that {host} is off, then `acmd confirm-off {host}`; look at the agent's log",
-        )
-
-
-def _guard(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
-    guard = snapshot["guard"]
-    for fault in guard.get("faults", ()):
-        yield Finding(
-            WARN, f"the guard says: {fault}", "journalctl -u acmd-guard; docs/guard.md says what it needs"
-        )
-    if guard.get("alive") is False:
-        yield Finding(
-            WARN,
-            "the guard (the dead man's switch) does not answer: this node cannot become or stay active",
-            "systemctl status acmd-guard",
-        )
-    if guard["watchdog"] == "missing":
-        yield Finding(
-            WARN,
-            "the watchdog is missing: if the guard itself is stuck, nothing resets this host",
-            "load the watchdog's kernel module (softdog at least), or set guard.watchdog",
-        )
-    if guard.get("outdated") and guard["armed"]:
-        yield Finding(
-            NOTE,
-            "the guard is of another version, or has other settings, than this daemon; it protects this "
-            "node as it did before",
-            "`acmd switchover`: it is replaced once nothing is armed",
-        )
-    if guard["last_resort"] == "none":
-        yield Finding(
-            NOTE,
-            "last resort none: services that cannot be killed would run on after the lease has ended, "
-            "so two nodes could be active. For tests only",
-            'set guard.last_resort = "reset"',
-        )

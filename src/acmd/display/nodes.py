@@ -7,6 +7,8 @@ from typing import Any
 
 from acmd.display.words import NOT_RUNNING_ROLE, NOTE, WARN, Finding, ago
 
+BY_THE_GUARD = ("its guard does not answer", "the watchdog that it requires is missing")
+"""Why a node is not fit, where it has another warning about the same."""
 _UNDO = {"stopped": "start", "paused": "resume"}
 
 
@@ -14,31 +16,52 @@ def of_nodes(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
     """Silent, unfit, missing or different nodes."""
     if snapshot["role"] == NOT_RUNNING_ROLE:
         return
-    ready = []
+    ready, disabled = [], snapshot["maintenance"]["nodes"]
     for node in snapshot["nodes"]:
         name = node["name"]
         if node["role"] == "unknown":
             seen_s = node["last_seen_s"]
+            since = f"for {ago(seen_s)}" if seen_s < 3600 else "lately"
             yield Finding(
                 WARN,
-                f"{name} was not heard " + (f"for {ago(seen_s)}" if seen_s < 3600 else "lately"),
-                f"look whether host {name}, its acmd daemon and its mount of the shared directory are well",
+                f"{name} was not heard {since}",
+                f"look whether host {name}, its acmd daemon and its mount of the shared directory are well; "
+                f"if it is gone for good, `acmd forget {name}`",
             )
         elif not node["fit"]:
-            yield Finding(WARN, f"{name} is not fit: {node['unfit_because']}", f"mend that on {name}")
-        elif name != snapshot["active"] and name not in snapshot["maintenance"]["nodes"]:
-            ready.append(name)
+            if not (name == snapshot["node"] and node["unfit_because"] in BY_THE_GUARD):
+                yield Finding(
+                    WARN,
+                    f"{name} is not fit to run the services: {node['unfit_because']}",
+                    f"mend that on {name}: `acmd check` there says more",
+                )
+        else:
+            yield from _remarks(node)
+            if not (name == snapshot["active"] or disabled.get(name) or node.get("held_down")):
+                ready.append(name)
     if len(snapshot["nodes"]) < 2:
         yield Finding(
             WARN, "no other node is known: nobody can take over", "start acmd on the other node as well"
         )
     elif not ready and snapshot["active"] is not None:
-        yield Finding(WARN, f"no node could take over from {snapshot['active']}", "see the other warnings")
-    versions = {node["version"] for node in snapshot["nodes"]}
-    if len(versions) > 1:
         yield Finding(
-            WARN, f"the nodes run different versions: {', '.join(sorted(versions))}", "upgrade them all"
+            WARN, f"no node could take over from {snapshot['active']}", "the other warnings say why not"
         )
+    if len({node["version"] for node in snapshot["nodes"]}) > 1:
+        listed = ", ".join(f"{node['name']} {node['version']}" for node in snapshot["nodes"])
+        yield Finding(
+            WARN,
+            f"the nodes run different versions: {listed}",
+            "upgrade them all: docs/howto/upgrade.md; forget those that are gone for good",
+        )
+
+
+def _remarks(node: Mapping[str, Any]) -> Iterator[Finding]:
+    """What a fit node finds remarkable of itself; its interlock speaks up where it blocks."""
+    remarks = [text for text in node["unfit_because"].split("; ") if text]
+    said = "; ".join(text for text in remarks if not text.startswith("interlock: "))
+    if said:
+        yield Finding(WARN, f"{node['name']} remarks: {said}", f"`acmd logs` on {node['name']} says more")
 
 
 def of_services(snapshot: Mapping[str, Any]) -> Iterator[Finding]:
@@ -70,12 +93,15 @@ def _service(node: Mapping[str, Any], service: Mapping[str, Any]) -> Iterator[Fi
         yield Finding(
             WARN if wanted else NOTE,
             f"service {name} on {where} is {service['state']}{detail}",
-            f"look at its log on {where}; acmd starts it again within its restart budget",
+            f"look at its log on {where}; acmd starts it again, and a critical one whose restart budget is "
+            "spent is handed over where another node may take it"
+            if wanted
+            else f"nothing now: it is not to run there; see its log on {where} before {where} takes over",
         )
     for probe in service.get("probes", ()):
         if not probe["ok"] and service["state"] == "running":
             yield Finding(
                 WARN,
                 f"probe {probe['name']} of service {name} on {where} failed: {probe['detail']}",
-                "if it keeps failing, the service is restarted; look at its log",
+                f"if it keeps failing, the service is restarted; look at its log on {where}",
             )

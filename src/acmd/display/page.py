@@ -102,6 +102,10 @@ def _lease(snapshot: dict[str, Any]) -> str:
     text = f"of {holder}, sequence {lease['sequence']}, renewed {ago(lease['age_s'])} ago"
     if holder == snapshot["node"]:
         return f"{text}; unless renewed, services stop in {left(lease['remaining_s'])}"
+    if snapshot["storage"]["fault"]:
+        return f"{text} when it was read last; what became of it since is not known here"
+    if lease["expires_in_s"] is not None and lease["expires_in_s"] <= 0:
+        return f"{text}: expired"
     return f"{text}; unless renewed, it counts as expired in {left(lease['expires_in_s'])}"
 
 

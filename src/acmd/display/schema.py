@@ -136,6 +136,7 @@ class Interlock(Part):
     """Whether something outside forbids a takeover."""
 
     state: str = Field(description="clear, blocked or overridden.")
+    because: str = Field(description="What answered; empty while nothing did.")
 
 
 class HoldDown(Part):

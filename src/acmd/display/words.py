@@ -14,11 +14,17 @@ NOTE: Final = "NOTE"
 """Chosen so, and worth remembering; the cluster counts as fine."""
 
 NOT_RUNNING_ROLE = "not-running"
+LEAVING: Final = {
+    "giving-up": "gives the active role up and stops its services",
+    "demoting": "has lost the lease and stops its services",
+    "killing": "kills what is left of its services",
+}
+"""Roles of a node on its way out, in words."""
 _FAULTS = {
     "timeout": "it does not answer",
     "busy": "it does not answer, earlier calls still hang",
     "worker-lost": "the process that was to use it died",
-    "local": "this node's own run directory or processes fail",
+    "local": "this node's own run directory or processes fail first",
     "io-error": "input/output error",
     "stale": "stale file handle",
     "no-space": "it is full",

@@ -72,7 +72,6 @@ class Fencing:
         finally:
             self._running.pop(host, None)
         if confirmed:
-            self._failed.pop(host, None)
             self.confirm(host, asked)
         else:
             self._failed[host] = self.clock.now()
@@ -83,6 +82,7 @@ class Fencing:
 
     def confirm(self, host: str, asked: Instant) -> None:
         """An agent, or an operator, says that the host was off or reset after `asked`."""
+        self._failed.pop(host, None)  # an operator's word ends it as well
         self._confirmed = [*self._confirmed[-KEPT:], Fenced(host, asked)]
         self.log("fenced", host=host)
         self.changed.set()

@@ -54,6 +54,7 @@ class Wishes:
     fit: bool = True
     unfit_because: str = ""
     interlock: Interlock = Interlock.CLEAR
+    interlock_because: str = ""  # what answered
 
 
 @dataclass(slots=True)

@@ -53,6 +53,8 @@ class InterlockKeeper:
             self.wishes.interlock = Interlock.CLEAR
         elif state.seen is None or self._asked != (state.seen.epoch, state.seen.raw):
             self.wishes.interlock = Interlock.BLOCKED
+            if self.wishes.interlock_because:  # what was said of the record before
+                self._say("")
             due = self._due()
             if due is not None and self._woken != (due.epoch, due.raw):
                 self._woken = (due.epoch, due.raw)
@@ -121,4 +123,8 @@ class InterlockKeeper:
                 )
             else:
                 self.log("interlock-clear", epoch=epoch)
-        self.remark(f"interlock: {said}" if said else "")
+        self._say(said)
+
+    def _say(self, answered: str) -> None:
+        self.wishes.interlock_because = answered
+        self.remark(f"interlock: {answered}" if answered else "")

@@ -90,7 +90,7 @@ class Snapshot:
             "node": state.me.node,
             "role": state.role.value,
             "role_since_s": round(elapsed_for_observer_ns(state.role_since, now) / NS_PER_S, 3),
-            "active": status.active_node(state),
+            "active": status.active_node(state, now),
             "epoch": status.epoch_known(state),
             "reason": status.reason_of(state, decision.reason),
             "reason_code": decision.reason.value,
@@ -103,7 +103,10 @@ class Snapshot:
                 "agent": about.fence_agent,
                 **self.fencing_says(),
             },
-            "interlock": {"state": self.wishes.interlock.value},
+            "interlock": {
+                "state": self.wishes.interlock.value,
+                "because": self.wishes.interlock_because,
+            },
             "hold_down": status.hold_down_part(state, now),
             "handovers": self.succession.shown(now),
             "storage": {
@@ -155,13 +158,13 @@ class Snapshot:
         state, obs, _ = self.latest if self.latest is not None else (None, None, None)
         me = state.me if state is not None else None
         groups = (("active", self.active_services), ("all", self.other_services))
+        lacks = _lacks(obs)
         return NodeFile(
             node=self.board.node,
             address=me.address if me is not None else "",
             role=state.role.value if state is not None else "starting",
-            fit=self.wishes.fit and obs is not None and obs.guard.alive,
-            unfit_because=self.wishes.unfit_because
-            or ("" if obs is not None and obs.guard.alive else "its guard does not answer"),
+            fit=self.wishes.fit and not lacks,
+            unfit_because="; ".join(text for text in (lacks, self.wishes.unfit_because) if text),
             disabled=obs is not None and obs.intent.disabled_here,
             version=self.about.version,
             incarnation=me.incarnation if me is not None else "",
@@ -176,3 +179,12 @@ class Snapshot:
             users=dict(self.about.users),
             config_digest=self.about.config_digest,
         )
+
+
+def _lacks(obs: Observation | None) -> str:
+    """What this node could not be promoted without, beside its own checks; nobody hands over to it then."""
+    if obs is None or not obs.guard.alive:
+        return "its guard does not answer"
+    if not obs.guard.watchdog_ok:
+        return "the watchdog that it requires is missing"
+    return "" if obs.run_ok else "its run directory cannot be written: is it full?"

@@ -136,9 +136,10 @@ class Hosts:
                 f"{name} is alive: its node file keeps changing",
                 f"stop acmd on {name} and disable its unit first",
             )
-        if name == status.active_node(state):
-            raise AcmdError(f"{name} holds the lease", "wait until another node has taken over")
         record = state.seen.record if state.seen is not None else None
+        held = record is not None and record.state is not LeaseState.RELEASED  # also past its expiry
+        if state.lease is None and record is not None and held and record.holder == name:
+            raise AcmdError(f"{name} holds the lease", "wait until another node has taken over")
         unfenced = state.lease.unfenced if state.lease is not None else record.unfenced if record else ()
         if name in unfenced:
             raise AcmdError(
