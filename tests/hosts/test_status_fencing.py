@@ -14,7 +14,7 @@ from tests.hosts.host import Host
 from tests.hosts.image import REPO, Template
 from tests.hosts.status_kit import because, follow, over, quiet, roles, said
 
-AGENT_S = 8.0
+AGENT_S = 6.0
 FENCING = f"""
 [fencing]
 policy = "required"
