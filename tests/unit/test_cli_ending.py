@@ -120,7 +120,8 @@ def test_an_error_for_programs(tmp_path: Path, capsys: CAPS) -> None:
         code = main([words[0], "--config", file, *words[1:], "--json"])
         out, err = capsys.readouterr()
         error = json.loads(out)
-        assert (code in {1, 3}, err) == (True, f"acmd: {error['error']}\n  -> {error['remedy']}\n")
+        assert code in {1, 3}
+        assert err.endswith(f"acmd: {error['error']}\n  -> {error['remedy']}\n")
     assert main(["forget", "--config", file, "b", "--json"]) == 64
     assert capsys.readouterr().out == ""
 

@@ -26,7 +26,7 @@ from acmd.errors import AcmdError
 LIMIT_S = 60.0
 """For the directory's making, for the look at it, and for all that is written there: nobody's safety waits
 for that. Storage that takes 0.1 s for each operation needs 10 s in all."""
-TELL_S = 3.0
+TELL_S = 5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
 @contextmanager
 def patience(directory: str) -> Iterator[None]:
     """Says what is waited for when it takes longer than people expect."""
-    text = f"acmd: {directory} is slow: still waiting for it, for up to {LIMIT_S:g} s"
+    text = f"{directory} is slow: still waiting for it, for up to {LIMIT_S:g} s"
     timer = threading.Timer(TELL_S, print, [text], {"file": sys.stderr, "flush": True})
     timer.start()
     try:
