@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from acmd.cli import DEGRADED, OK
+from acmd.cli.values import file_name
 
 if TYPE_CHECKING:
     from acmd.config.problems import Problem
@@ -18,8 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="check|show|defaults|schema", required=True)
     check = actions.add_parser("check", help="look for mistakes in the file and in the cluster's directory")
     show = actions.add_parser("show", help="every value that holds, and where it comes from; secrets masked")
-    actions.add_parser("defaults", help="a file with every option in a comment")
-    actions.add_parser("schema", help="the JSON Schema of the file")
+    defaults = actions.add_parser("defaults", help="a file with every option in a comment")
+    schema = actions.add_parser("schema", help="the JSON Schema of the file")
+    for action in (check, show, defaults, schema):  # here too, as with every other command
+        action.add_argument(
+            "-c", "--config", metavar="FILE", type=file_name, default=argparse.SUPPRESS, help=argparse.SUPPRESS
+        )
     for action in (check, show):
         action.add_argument("--json", action="store_true", help="for machines")
 
