@@ -1,17 +1,12 @@
-"""Tutorial and how-tos, word for word: their commands on hosts that have nothing of acmd but its package.
-
-A step is a block of sh below `<!-- on a -->` or `<!-- on b and a -->`, run in that order.
-"""
+"""Tutorial and how-tos, word for word: their commands on hosts that have nothing of acmd but its package."""
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,78 +16,13 @@ from tests.hosts.bed import Bed
 from tests.hosts.image import REPO, Template
 from tests.hosts.network import SUBNET
 from tests.hosts.packaged import bare
+from tests.hosts.pages import LIMIT_S, Pages
 from tests.hosts.witness import wait_for
 
-STEP = re.compile(r"<!-- on ([abc](?: and [abc])*) -->\n```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
-# Their exit code says more than whether they worked.
-LOOKS = re.compile(r"^(acmd (?:status|check)\b.*)$", re.MULTILINE)
-HERE = {"192.0.2.": f"{SUBNET}.", "eth0": "host0"}  # addresses and cards of the bed in the pages' place
-LIMIT_S = 600.0
 FENCE = (REPO / "tests/campaign/fence.py").read_bytes()
-AGENT = "#!/bin/sh\nexec python3 /opt/fence.py /witness\n"
-
-
-@dataclass(slots=True)
-class Pages:
-    """Hosts a, b and c, and what a reader does on them."""
-
-    bed: Bed
-    took_s: float = 0.0
-    configurations: dict[str, str] = field(default_factory=dict)
-
-    def follow(self, page: str, before: Callable[[str], None] = lambda _: None) -> list[str]:
-        """All steps of a page in order; what each said. `before` is called with each step's script."""
-        text = (REPO / "docs" / page).read_text(encoding="utf-8")
-        steps = STEP.findall(text)
-        assert steps
-        said = []
-        for where, written in steps:
-            script = written
-            for theirs, ours in HERE.items():
-                script = script.replace(theirs, ours)
-            before(script)
-            for name in where.split(" and "):
-                words = "set -e\n" + LOOKS.sub(r"\1 || true", script)
-                said.append(self.bed[name].exec(words, timeout_s=300).stdout)
-        return said
-
-    def status(self, name: str) -> dict[str, Any]:
-        """What it says of itself; {} when it did not."""
-        said = self.bed[name].exec(["acmd", "status", "--json"], check=False).stdout
-        found: dict[str, Any] = json.loads(said) if said.startswith("{") else {}
-        return found
-
-    def role(self, name: str) -> str:
-        """Its role by its own word."""
-        return str(self.status(name).get("role", ""))
-
-    def settled(self, active: str, other: str) -> bool:
-        """As the pages say: an active node whose services run, and a passive one that could take over."""
-        shown = self.status(active)
-        rows = {node["name"]: node for node in shown.get("nodes", [])}
-        if shown.get("role") != "active" or other not in rows or rows[other]["role"] != "passive":
-            return False
-        return rows[other]["fit"] and all(one["state"] == "running" for one in rows[active]["services"])
-
-    def begin(self) -> None:
-        """Everything as the tutorial has it, with a active."""
-        for name, text in self.configurations.items():
-            if self.bed[name].read("/etc/acmd/acmd.toml") != text:
-                self.bed[name].push("/etc/acmd/acmd.toml", text, 0o600)
-                self.bed[name].exec(["systemctl", "restart", "acmd"], timeout_s=120)
-        wait_for(lambda: self.settled("a", "b") or self.settled("b", "a"), 90, "both nodes are well")
-        if self.role("b") == "active":
-            self.bed["b"].exec(["acmd", "switchover"], timeout_s=150)
-            wait_for(lambda: self.settled("a", "b"), 90, "a is active")
-
-    def page(self, name: str, port: int = 8080) -> bool:
-        """Whether the application answers there."""
-        asks = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}/', timeout=5).read())"
-        return "hello" in self.bed[name].exec(["python3", "-c", asks], check=False).stdout
-
-    def process(self, name: str) -> str:
-        """The application's process there, "" without."""
-        return self.bed[name].exec(["pgrep", "-f", "http.server 8080"], check=False).stdout.strip()
+POWER_SWITCH = """#!/bin/sh
+printf 'action=off\\nplug=%s\\n' "$4" | python3 /opt/fence.py /witness
+"""
 
 
 @pytest.fixture(scope="module")
@@ -133,12 +63,22 @@ def test_maintenance(pages: Pages) -> None:
         if "disable --all" in script or "detach" in script or "pause" in script:
             wait_for(lambda: pages.settled("b", "a"), 90, "b is active, a could take over")
             seen.append(pages.process("b"))
-        if "enable --all" in script:
+        if script.startswith("acmd enable\n"):
+            assert pages.status("b")["maintenance"]["nodes"]["a"]["reason"] == "new kernel"
+        if "enable --all" in script or "start acmd" in script:
             assert pages.process("b") == seen[-1]
+            assert pages.status("a")["maintenance"]["all"]["reason"] in {"file server", "new configuration"}
+        if "start acmd" in script:
+            assert pages.bed["b"].exec("systemctl is-active acmd", check=False).stdout.strip() == "inactive"
 
-    pages.follow("howto/maintenance.md", before)
+    said = pages.follow("howto/maintenance.md", before)
+    assert "a is disabled: it will not take over. Active: b. It ends by itself at" in said[0]
+    assert "application is paused" in said[-1]
+    assert "application is looked after again" in said[-1]
+    assert "application is running" in said[-1]
     wait_for(lambda: pages.settled("b", "a"), 60, "everything is as before")
     assert len(set(seen)) == 1  # only the last step restarts it
+    assert pages.process("b") not in ("", seen[-1])
     maintenance = pages.status("b")["maintenance"]
     assert (maintenance["all"], maintenance["nodes"]) == (None, {})
 
@@ -200,7 +140,7 @@ def test_services(pages: Pages) -> None:
             pages.bed["a"].exec(["acmd", "service", "stop", name], check=False)
     assert ran[0] == process
     for name in ("queue", "address"):
-        assert re.search(rf"OK +{name} took [0-9.]+ s to stop at most", said[-1]), said[-1]
+        assert re.search(rf"OK +{name} took [0-9.]+ s to stop at most", said[-2]), said[-2]
 
 
 def test_nodes(pages: Pages) -> None:
@@ -252,30 +192,63 @@ def power_switch(bed: Bed) -> Iterator[None]:
         thread.join()
 
 
+def with_agent(pages: Pages, snippet: str) -> None:
+    """The agent of the page on both hosts, with the bed as its power switch; not in force yet."""
+    for name in "ab":
+        pages.bed[name].push("/opt/fence.py", FENCE)
+        pages.bed[name].push("/usr/local/bin/power-switch", POWER_SWITCH, 0o755)
+        pages.bed[name].push("/etc/acmd/acmd.toml", f"{pages.configurations[name]}\n{snippet}", 0o600)
+    assert pages.files("howto/fencing.md", "a", "b") == ["/usr/local/sbin/power-off"]
+
+
 def test_fencing(pages: Pages) -> None:
-    """The agent of the configuration switches b off, and its word is believed; the services stay."""
+    """The agent switches b off by hand and by acmd's order, its word is believed, and services stay."""
     pages.begin()
     process = pages.process("a")
-    policy = '[fencing]\npolicy = "best_effort"\nagent = ["/usr/local/sbin/power-off"]\n'
-    for name in "ab":
-        host = pages.bed[name]
-        host.push("/opt/fence.py", FENCE)
-        host.push("/usr/local/sbin/power-off", AGENT, 0o755)
-        host.push("/etc/acmd/acmd.toml", f"{pages.configurations[name]}\n{policy}", 0o600)
+    with_agent(pages, pages.snippets("howto/fencing.md")[-1])
+    b = pages.bed["b"]
 
     def before(script: str) -> None:
-        if "fence b" in script:
+        if "config check" in script:
+            assert not b.is_on()
+            b.boot()
+        if "config check" in script or "fence b" in script:
             wait_for(lambda: pages.settled("a", "b"), 60, "all is well")
 
-    with power_switch(pages.bed):
-        said = pages.follow("howto/fencing.md", before)
     try:
-        assert not pages.bed["b"].is_on()
-        assert any(
-            "fence agent /usr/local/sbin/power-off can be run; policy best_effort" in one for one in said
+        with power_switch(pages.bed):
+            said = pages.follow("howto/fencing.md", before, "Try it")
+        assert not b.is_on()
+        assert (
+            sum("fence agent /usr/local/sbin/power-off can be run; policy best_effort" in one for one in said)
+            == 2
         )
         assert pages.process("a") == process
         assert pages.status("a")["fencing"]["confirmed"]
     finally:
-        if not pages.bed["b"].is_on():
-            pages.bed["b"].boot()
+        if not b.is_on():
+            b.boot()
+
+
+def test_fencing_that_fails(pages: Pages) -> None:
+    """`required`, and nobody at the power switch: nothing runs until a person says that b is off."""
+    pages.begin()
+    with_agent(pages, pages.snippets("howto/fencing.md")[-1].replace("best_effort", "required"))
+    for name in "ba":
+        pages.bed[name].push("/usr/local/bin/power-switch", "#!/bin/sh\nexit 1\n", 0o755)
+        pages.bed[name].exec(["systemctl", "restart", "acmd"], timeout_s=60)
+    wait_for(lambda: pages.settled("a", "b"), 60, "all is well")
+    pages.bed["a"].exec(["acmd", "switchover"], timeout_s=150)
+    wait_for(lambda: pages.settled("b", "a"), 60, "b is active")
+    pages.bed["b"].power_off()
+
+    def waits() -> bool:
+        return "could not confirm that b is off" in pages.bed["a"].exec("acmd status", check=False).stdout
+
+    try:
+        wait_for(waits, 60, "a waits and says so")
+        assert pages.process("a") == ""
+        pages.follow("howto/fencing.md", heading="The agent fails")
+        wait_for(lambda: pages.role("a") == "active" and pages.page("a"), 60, "it runs on a")
+    finally:
+        pages.bed["b"].boot()

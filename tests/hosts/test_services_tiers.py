@@ -12,44 +12,17 @@ from tests.hosts.cluster import ACMD, renew
 from tests.hosts.host import Host
 from tests.hosts.image import Template
 from tests.hosts.network import SUBNET
+from tests.hosts.pages import Pages
 from tests.hosts.site import DATABASE, YML, Site
 from tests.hosts.witness import wait_for
 
 VIP = f"{SUBNET}.200"
 TIERS = ("db", "app")
+PAGE = "howto/tiers.md"
 TAKEOVER_S = 14.7 + 1 + 1 + 20  # W + h + 1 s, and InnoDB's recovery
-
-COMMON = """
-[cluster]
-name = "{tier}"
-directory = "/shared/{tier}/acmd"
-
-[node]
-address = "{address}"
-
-[guard]
-last_resort = "reset"
-"""
-
-DB = f"""
-services = ["MYSQL"]
-{COMMON}
-[[service]]
-name = "MYSQL"
-unit = "mariadb.service"
-data_directories = ["/shared/mysql"]
-
-[[service]]
-name = "VIP"
-kind = "ocf"
-agent = "ocf:heartbeat:IPaddr2"
-parameters = {{{{ ip = "{VIP}", cidr_netmask = "24", nic = "host0" }}}}
-after = ["MYSQL"]
-"""
-
-APP = f"""
-services = ["APACHE", "ORCHESTRATOR"]
-{COMMON}
+# What is called otherwise here than at an Orchestrator's site.
+MYSQL = 'name = "MYSQL"\n'
+APP = """
 [[service]]
 name = "APACHE"
 unit = "apache2.service"
@@ -63,19 +36,23 @@ unit = "orchestrator.service"
 
 @pytest.fixture
 def site(template: Template) -> Iterator[Site]:
-    """Two hosts with both tiers on each, not started."""
-    with Bed(["alpha", "beta"], template=template) as bed:
+    """Two hosts, with both tiers as tiers.md has them on each, not started."""
+    with Bed(["a", "b"], template=template) as bed:
         made = Site(bed, profile="standard")
         made.prepare()
-        (bed.shared / "db").mkdir()
-        (bed.shared / "app").mkdir()
+        pages = Pages(bed)
+        pages.here["/srv/"] = "/shared/"
         for host in bed.hosts:
             host.push(DATABASE, YML.replace("10.9.9.9", VIP), 0o640)
             host.push("/etc/acmd/database.yml", YML, 0o600)
-            for tier, text in (("db", DB), ("app", APP)):
-                host.push(f"/etc/acmd/{tier}.toml", text.format(tier=tier, address=host.address))
-        for tier in TIERS:
-            bed.hosts[0].exec([ACMD, "--config", f"/etc/acmd/{tier}.toml", "init"])
+            host.exec(f"ln -s {ACMD} /usr/local/bin/")
+        assert pages.files(PAGE, "a", "b") == [f"/etc/acmd/{tier}.toml" for tier in TIERS]
+        for host in bed.hosts:
+            texts = [host.read(f"/etc/acmd/{tier}.toml") for tier in TIERS]
+            db, app = (text.replace(f'"{SUBNET}.1"', f'"{host.address}"') for text in texts)
+            host.push("/etc/acmd/db.toml", db.replace(MYSQL, f'{MYSQL}unit = "mariadb.service"\n'))
+            host.push("/etc/acmd/app.toml", app + APP)
+        pages.follow(PAGE, heading="Start")
         yield made
         renew(bed)
 
@@ -102,11 +79,8 @@ def has_address(host: Host) -> bool:
 def test_two_tiers(site: Site) -> None:
     """Rows come from both applications by MySQL's address, and go on after a power loss; none is lost."""
     first, second = site.bed.hosts
-    for host in (first, second):
-        for tier in TIERS:
-            host.exec(["systemctl", "start", f"acmd@{tier}"], timeout_s=60)
-            if host is first:
-                wait_for(lambda tier=tier: role(first, tier) == "active", 30, says(site))  # type: ignore[misc]
+    for tier in TIERS:
+        wait_for(lambda tier=tier: role(first, tier) == "active", 30, says(site))  # type: ignore[misc]
     site.wait_rows(first, second)
     assert site.active_units(first) == {"APACHE", "ORCHESTRATOR", "MYSQL"}
     assert site.active_units(second) == {"APACHE", "ORCHESTRATOR"}
@@ -119,3 +93,7 @@ def test_two_tiers(site: Site) -> None:
         second.exec(["systemctl", "stop", f"acmd@{tier}"], timeout_s=90)
     assert site.active_units(second) == set()
     assert not has_address(second)
+    wrong = second.read("/etc/acmd/app.toml").replace("/acmd/app", "/acmd/db")
+    second.push("/etc/acmd/wrong.toml", wrong)
+    refused = second.exec([ACMD, "--config", "/etc/acmd/wrong.toml", "run"], check=False, timeout_s=60)
+    assert "/shared/acmd/db was initialised for the tier 'mysql'" in refused.stderr

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.hosts.packaged import cached_deb
-from tests.hosts.test_pages import LIMIT_S, Pages
+from tests.hosts.pages import LIMIT_S, Pages
 from tests.hosts.witness import wait_for
 from tests.uml.bed import UmlBed
 from tests.uml.image import Image

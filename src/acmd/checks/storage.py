@@ -202,8 +202,9 @@ def export(subject: Subject) -> list[Finding]:
         server = mount.source.rpartition(":")[0]
         return [
             warn(
-                f"whether {server} exports it sync cannot be seen from here",
-                "look at /etc/exports there: acknowledged writes must survive its restart",
+                f"whether {server} exports it sync cannot be seen from here",  # the protocol does not say
+                f"run exportfs -v on {server}: sync, never async, or a restart there loses what was "
+                "acknowledged; docs/howto/nfs.md",
             )
         ]
     return found
@@ -219,5 +220,10 @@ CHECKS = (
     Check("shared", "storage", "The cluster's directory is on storage that other nodes can see.", shared),
     Check("lease-mount", "storage", "The lease's volume is mounted without caches.", lease_options),
     Check("data-mounts", "storage", "Data is mounted hard, with locks, and not by NFSv3.", data_options),
-    Check("export", "storage", "The export does not acknowledge what it could lose.", export),
+    Check(
+        "export",
+        "storage",
+        "The export does not acknowledge what it could lose; only the file server itself can tell.",
+        export,
+    ),
 )

@@ -23,7 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     schema = actions.add_parser("schema", help="the JSON Schema of the file")
     for action in (check, show, defaults, schema):  # here too, as with every other command
         action.add_argument(
-            "-c", "--config", metavar="FILE", type=file_name, default=argparse.SUPPRESS, help=argparse.SUPPRESS
+            "-c",
+            "--config",
+            metavar="FILE",
+            type=file_name,
+            default=argparse.SUPPRESS,
+            help=argparse.SUPPRESS,
         )
     for action in (check, show):
         action.add_argument("--json", action="store_true", help="for machines")
