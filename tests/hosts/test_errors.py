@@ -28,7 +28,7 @@ def test_orders_that_are_refused(refusing: Site) -> None:
     all_right(refusing.beta, PASSIVE)
     refusing.settle()
     assert refusing.cluster.status(refusing.alpha)["epoch"] == before
-    assert len(refusing.cluster.runs()) <= starts + 2  # stopped and started, and restarted, as ordered
+    assert len(refusing.cluster.runs()) <= starts + 3  # stopped and started twice, and restarted, as ordered
 
 
 def test_configurations_that_are_refused(refusing: Site) -> None:
