@@ -294,3 +294,11 @@ async def test_what_a_client_sends_is_made_printable(clock: FakeClock) -> None:
     orders = desk.bench.keeper.orders
     assert orders is not None
     assert orders.nodes["b"].reason == "M?rz?[2J?x"
+
+
+@virtual
+async def test_an_end_that_no_node_could_read(clock: FakeClock) -> None:
+    """What would be refused when it is read back is not given in the first place."""
+    desk = Desk(clock)
+    await desk.active()
+    assert (await desk.refused("disable", all=True, until=253402214400))[0] == "that end is too far away"

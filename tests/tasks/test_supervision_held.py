@@ -144,3 +144,23 @@ async def test_a_service_that_is_barred_is_not_started(clock: FakeClock) -> None
         await until(lambda: web.calls, 2)
 
     await kept_alive(supervised, clock, test)
+
+
+@virtual
+async def test_what_ran_already_is_restarted_though_it_is_barred(clock: FakeClock) -> None:
+    """It crashes, or is to be restarted, under a guard that does not know it: down would be no safer."""
+    web = SlowService("web")
+    supervised = in_order(clock, [web])
+
+    async def test() -> None:
+        await until(lambda: supervised.view().all_up)
+        supervised.bar = lambda _: "the guard does not know it"
+        web.die()
+        supervised.poke.set()
+        await until(lambda: web.starts > 1, 10)
+        await until(lambda: supervised.view().all_up, 10)
+        supervised.units[0].restart = "asked for"
+        supervised.poke.set()
+        await until(lambda: web.starts > 2, 20)
+
+    await kept_alive(supervised, clock, test)

@@ -58,5 +58,5 @@ def test_other_directories_bar_no_start() -> None:
 
 
 def test_a_guard_that_does_not_say_what_it_watches() -> None:
-    """An older program: nothing that it would have to kill may start."""
-    assert watched({"epoch": 7}).bar("app")
+    """An older program was armed for what runs: nothing of that may be refused a restart after an upgrade."""
+    assert watched({"epoch": 7}).bar("app") == ""

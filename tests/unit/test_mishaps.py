@@ -48,6 +48,7 @@ async def main():
     loop.call_exception_handler(
         {"message": "a client went", "exception": BrokenPipeError(), "transport": object()}
     )
+    await asyncio.sleep(0.1)  # each is told by the loop, in its next turn
     log("leaving", how="done")
     log.close(0.1)
 

@@ -114,10 +114,9 @@ def on_write(turn: Turn, outcome: Outcome) -> None:
     if lease.outstanding == sequence:
         lease = lease._replace(outstanding=-1)
     if fault is not None:
-        s.storage_fault = fault
-        s.lease, s.round = lease, None
-        if fault is Fault.STALE:
-            s.lease = lease._replace(look_first=True)  # another inode: the look decides
+        s.lease = lease._replace(look_first=True) if fault is Fault.STALE else lease  # another inode: look
+        if not outcome.late:  # else the round under way is another one's
+            s.storage_fault, s.round = fault, None
         return
     s.lease = lease._replace(landed=max(lease.landed, sequence))
     if current is not None and current.sequence == sequence and not outcome.late:

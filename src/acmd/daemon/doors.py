@@ -14,8 +14,8 @@ from acmd import __version__
 from acmd.config.model import Config
 from acmd.daemon import announcing
 from acmd.daemon.guard_keeper import guard_fingerprint
-from acmd.daemon.plumbing import who
-from acmd.drivers.control_socket import ControlSocket
+from acmd.daemon.people import People
+from acmd.drivers.control_socket import ControlSocket, Peer
 from acmd.errors import AcmdError
 from acmd.tasks.snapshot import About, Snapshot
 
@@ -42,9 +42,12 @@ class Doors:
     async def open(self, snapshot: Snapshot, answer: Answering) -> None:
         """Raises AcmdError when the control socket cannot be made; HTTP is tried again by itself."""
         run_dir = Path(self._config.run_dir)
-        control = ControlSocket(
-            run_dir / CONTROL_SOCKET, lambda request, peer: answer(request, who(peer)), group_id()
-        )
+        people = People()
+
+        async def ask(request: Any, peer: Peer) -> dict[str, Any]:
+            return await answer(request, await people.name(peer.uid))
+
+        control = ControlSocket(run_dir / CONTROL_SOCKET, ask, group_id())
         try:
             _let_in(run_dir)
             await control.start()

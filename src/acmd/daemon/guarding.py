@@ -9,7 +9,6 @@ from acmd.config.model import Config, OcfService, ServiceSettings, SysvService
 from acmd.daemon.services import services_group, unit_of
 from acmd.drivers.run_store import LOCK_FILE
 from acmd.drivers.scripts import addresses
-from acmd.errors import AcmdError
 
 ADDRESS_AGENTS = {"IPaddr2": "ip", "IPaddr": "ip", "IPv6addr": "ipv6addr"}
 """Resource agents that bring an address up, and the parameter that names it."""
@@ -36,21 +35,22 @@ def release_settings(config: Config) -> dict[str, list[str] | str]:
     return {"helper": [*command, "guard", "release"], "lock": f"{config.run_dir}/{LOCK_FILE}"}
 
 
-def refuse_unseen(config: Config) -> None:
-    """Raise AcmdError when processes of an active-only service would be in no group that the guard knows.
+def unseen(config: Config) -> str:
+    """Why this node must not be active: processes of a service would be in no group that the guard knows.
 
     It could neither kill them nor see that they live on, and the other node would start the same beside.
     """
     if services_group(config, "active"):
-        return
+        return ""
     active = [entry for entry in config.services if entry.runs_on == "active"]
-    unseen = [entry.name for entry in active if isinstance(entry, SysvService) and not unit_of(entry)]
-    if unseen:
-        raise AcmdError(
-            f"service {', '.join(unseen)} would run in no control group: the guard could not kill it",
-            "boot this host with control groups v2 (kernel option systemd.unified_cgroup_hierarchy=1) and "
-            'see that acmd-services.service runs; or make a systemd unit of it (`kind = "systemd"`)',
-        )
+    found = [entry.name for entry in active if isinstance(entry, SysvService) and not unit_of(entry)]
+    if not found:
+        return ""
+    return (
+        f"{', '.join(found)} would run in no control group, so that the guard could not kill it: boot this "
+        "host with control groups v2 (kernel option systemd.unified_cgroup_hierarchy=1), or make a systemd "
+        "unit of it"
+    )
 
 
 def _is_seen_whole(entry: ServiceSettings, grouped: bool) -> bool:

@@ -8,17 +8,19 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from acmd.config.model import Config
+from acmd.config.model import Config, OcfService
 from acmd.core.observation import Intent, Mode, ServicesView
 from acmd.core.state import Role, State
 from acmd.daemon.building import group, reload_services, stop_limits_s
 from acmd.daemon.gatekeeping import LIMIT_S, UnitGate
-from acmd.daemon.guarding import refuse_unseen
+from acmd.daemon.guarding import unseen
 from acmd.daemon.services import gate_of, needs_bus, units_of
 from acmd.daemon.watching import fitness_checks, interlock_greet, publisher, reload_watches, watches
 from acmd.drivers.scripts import addresses
+from acmd.drivers.scripts.held import orphans
 from acmd.drivers.stop_times import StopTimesFile
 from acmd.drivers.systemd import SystemdBus
+from acmd.guard.processes import HELD
 from acmd.ports import Clock
 from acmd.tasks.attendance import Attendance
 from acmd.tasks.fitness import Check, Fitness
@@ -62,6 +64,7 @@ class Keeping:
             watch for part in groups for watch in watches(config, part, self._remark)
         ]
         self._own: dict[str, tuple[float, bool]] = {}
+        self._orphans_s = float("-inf")
 
     @classmethod
     async def make(
@@ -74,7 +77,6 @@ class Keeping:
         log: Callable[..., None],
     ) -> Keeping:
         """Connect to PID 1 where a service is a unit, and build everything. Raises AcmdError."""
-        refuse_unseen(config)
         bus = SystemdBus()
         if needs_bus(config):
             await bus.open(BUS_WAIT_S)
@@ -116,9 +118,28 @@ class Keeping:
             self.interlock.notice(state)
         if self.publisher is not None and (before is None or before.role is not state.role):
             self.publisher.poke.set()
+        self._tell_orphans()
         strays = [unit.service.name for unit in self.active.units if unit.stray]
         self.fitness.remark(
             "stray", f"{', '.join(strays)} ran here without a lease and is being stopped" if strays else ""
+        )
+
+    def _tell_orphans(self) -> None:
+        """Marks that nobody gives back keep the guard from ever taking this node's services for gone."""
+        now_s = time.monotonic()
+        if now_s - self._orphans_s < GATE_LOOK_S:
+            return
+        self._orphans_s = now_s
+        directory = f"{self._config.run_dir}/services"
+        kept = [entry.name for entry in self._config.services if isinstance(entry, OcfService)]
+        found = ", ".join(orphans(directory, kept))
+        self.fitness.remark(
+            "held",
+            f"{found}: started here by an agent, and no more in the configuration; stop it with the agent, "
+            f"see that nothing of it is left, then remove {directory}/NAME{HELD}: a hand-over before that "
+            "ends in a reset"
+            if found
+            else "",
         )
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
@@ -171,6 +192,8 @@ class Keeping:
         if units_of(self._config, "active"):
             checks.append(Check("units", self._gate.ask, GATE_LOOK_S, LIMIT_S + 1))
         checks.append(Check("guard", self._ask_watched, GATE_LOOK_S, LIMIT_S))
+        if unseen(self._config):
+            checks.append(Check("groups", self._ask_unseen, OTHERS_LOOK_S, OTHERS_LOOK_S))
         if any(unit.plan.critical for unit in self.others.units):
             checks.append(Check("services", self._ask_others, OTHERS_LOOK_S, OTHERS_LOOK_S))
         return checks
@@ -180,6 +203,9 @@ class Keeping:
         running = (unit.service.name for unit in self.active.units if not unit.gone)
         found = [name for name in running if self.active.bar(name)]
         return f"the guard that is armed could not kill {', '.join(found)}" if found else ""
+
+    async def _ask_unseen(self) -> str:
+        return unseen(self._config)
 
     async def _ask_others(self) -> str:
         return "a critical service of this node cannot be kept up" if self.others.view().failed else ""

@@ -32,15 +32,13 @@ def hear(log: Log) -> None:
     """From now on for this process, and for the running loop. Nothing of it ever writes to standard error."""
 
     ours = asyncio.get_running_loop()
-    own = threading.get_ident()
 
     def log_here(event: str, **fields: Any) -> None:
-        """The log's tap is the daemon's own, which belongs to the loop's thread."""
-        if threading.get_ident() == own:
-            log(event, **fields)
-        else:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                ours.call_soon_threadsafe(functools.partial(log, event, **fields))
+        """From the loop, later, always: its tap belongs to that thread, and whoever is interrupted here (the
+        garbage collector can run anywhere) may hold the very lock that the log takes.
+        """
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            ours.call_soon_threadsafe(functools.partial(log, event, **fields))
 
     def on_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         del loop

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import pwd
 from collections.abc import Callable
 
 from acmd.config.model import Config
 from acmd.core.timing import NS_PER_S
-from acmd.drivers.control_socket import Peer
 from acmd.ports import Clock
 from acmd.tasks.board import BoardKeeper
 from acmd.tasks.failback import Failback
@@ -24,14 +22,6 @@ async def pump(event: asyncio.Event, into: asyncio.Event) -> None:
         await event.wait()
         event.clear()
         into.set()
-
-
-def who(peer: Peer) -> str:
-    """The user at the other end, by name where the host knows one."""
-    try:
-        return pwd.getpwuid(peer.uid).pw_name
-    except KeyError:
-        return f"uid {peer.uid}"
 
 
 def failback_of(

@@ -37,9 +37,9 @@ class Watched:
     def bar(self, name: str) -> str:
         """Why this active-only service must not be started; "" when the armed guard could kill it."""
         told = self._told()
-        if told.get("epoch") is None:
-            return ""  # nothing is armed, and what comes to be armed is looked at then
-        watched = told.get("watched", {})
+        watched = told.get("watched")
+        if told.get("epoch") is None or watched is None:
+            return ""  # nothing is armed; or by an older version, for what runs already
         if all(set(self._of[name][key]) <= set(watched.get(key, ())) for key in KILLED_BY):
             return ""
         return "the guard that is armed was started before this service was configured and could not kill it"

@@ -36,6 +36,7 @@ class Ladder:
         self.held: list[str] = []  # of these addresses, when last looked
         self.drain = Drain(sync_paths)
         self.marked: list[str] = []  # services whose agents may hold something, when last looked
+        self.killable = True  # whether what lives is more than a mark
         self.killed = 0
         self.fault = ""
         self.jobs = UnitJobs(units)
@@ -63,11 +64,13 @@ class Ladder:
 
     def _living(self) -> bool:
         """Processes, an address (with it this host answers in the place of the next holder), or a mark."""
+        self.killable = True
         return self._processes() or self._holds_address() or self._is_marked()
 
     def _is_marked(self) -> bool:
         """No kill ends what a mark stands for: the daemon's stop does, or the reset."""
         self.marked = processes.held(self.services_dir)
+        self.killable = not self.marked
         return bool(self.marked)
 
     def _holds_address(self) -> bool:

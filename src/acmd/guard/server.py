@@ -110,7 +110,7 @@ class Server:
             self._sight = sight
             actions = switch.tick(system.now(), sight)
             self._perform(actions)
-            if Do.KILL in actions and sight.processes:
+            if Do.KILL in actions and sight.processes and self._ladder.killable:
                 wait_ns = min(wait_ns, AFTER_KILL_NS)
             moved = any(isinstance(action, SetGate) for action in actions)
             if not moved and not (Do.SYNC in actions and self._ladder.drain.done):

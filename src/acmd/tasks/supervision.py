@@ -122,7 +122,7 @@ class Group:
         self._asked_s = asyncio.get_running_loop().time()
         self._landing.forget()
         for unit in self.units:
-            unit.seen_gone, unit.barred = False, ""
+            unit.seen_gone, unit.barred, unit.ran = False, "", False
             if mode in (Mode.STOP, Mode.KILL):
                 unit.restart = ""  # over maintenance it is kept: what asked for it changed something
             unit.lived, unit.unattended = unit.lived or inherited, mode is Mode.HANDS_OFF
@@ -144,7 +144,7 @@ class Group:
         if unit.gone:
             unit.seen_gone, unit.stray, unit.lived = True, False, False
         elif not seen.pending:
-            unit.lived = True
+            unit.lived, unit.ran = True, unit.ran or (unit.up and self.mode is Mode.RUN)
         ends = unit.ends()
         if ends and self.mode is Mode.RUN and unit.held is None:
             for _ in range(min(ends, unit.plan.budget.limit + 1)):
@@ -205,7 +205,7 @@ class Group:
         return pause_ns(unit.plan.budget, unit.failures, self.clock.now()) == 0
 
     def _barred(self, unit: Unit) -> bool:
-        before, unit.barred = unit.barred, self.bar(unit.service.name)
+        before, unit.barred = unit.barred, "" if unit.ran else self.bar(unit.service.name)
         if unit.barred and not before:
             self.log(
                 "service-barred",

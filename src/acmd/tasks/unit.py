@@ -61,6 +61,7 @@ class Unit:
     foreseen: int = 0  # 1: the next of these belongs to an end that was counted
     unattended: bool = False  # maintenance of all: nothing is started
     probed: dict[str, Probed] = field(default_factory=dict)  # by the probe's name
+    ran: bool = False  # under the request in force: a restart makes nothing worse
     barred: str = ""  # why it must not be started, beside all that an order of starts asks for
     held: Held | None = None  # while an operator has it, its end is no failure and nothing is started
 

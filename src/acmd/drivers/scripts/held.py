@@ -10,8 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
+from pathlib import Path
 
-from acmd.guard.processes import HELD
+from acmd import small_file
+from acmd.guard.processes import HELD, held
+
+STARTING = b"starting"
 
 
 class Held:
@@ -19,13 +24,13 @@ class Held:
 
     def __init__(self, services_dir: str, name: str) -> None:
         self._directory = services_dir
-        self._path = f"{services_dir}/{name}{HELD}"
+        self._path = Path(services_dir, f"{name}{HELD}")
 
-    def take(self) -> str:
-        """Make it, before anything is started. "" or why it cannot be made."""
+    def take(self, *, starting: bool = False) -> str:
+        """Make it, before anything is started; again once the start has ended by itself. "" or why not."""
         try:
             os.makedirs(self._directory, mode=0o700, exist_ok=True)
-            os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+            small_file.replace(self._path, STARTING if starting else b"")
         except OSError as problem:
             return f"{self._path} cannot be made: {problem.strerror}"
         return ""
@@ -33,4 +38,23 @@ class Held:
     def give_back(self) -> None:
         """The monitor said that nothing is left. A mark that stays is only too careful."""
         with contextlib.suppress(OSError):
-            os.unlink(self._path)
+            self._path.unlink()
+
+    def there(self) -> bool:
+        """Whether it was started and not said to be stopped."""
+        return self._path.exists()
+
+    def cut(self) -> bool:
+        """Whether a start began, perhaps under the daemon before this one, and did not end by itself."""
+        try:
+            return self._path.read_bytes() == STARTING
+        except OSError:
+            return False
+
+
+def orphans(services_dir: str, known: Iterable[str]) -> list[str]:
+    """Services that are marked and that nobody keeps any more: renamed, taken out, or of another kind now."""
+    try:
+        return sorted(set(held(services_dir)) - set(known))
+    except OSError:
+        return []

@@ -116,6 +116,7 @@ class OcfService:
         # What else an agent holds (a mount, an export) only its monitor can tell, and no kill ends it.
         unseen = bool(agent.services_dir) and agent.kind not in SEEN_BY_THE_GUARD
         self._held = Held(agent.services_dir, agent.name) if unseen else None
+        self._cut = self._held is not None and self._held.cut()  # a start did not end by itself
         if self._address and not addresses.valid(self._address):
             raise AgentError(f"service {agent.name}: 'ip' is no address", "Write it as 10.0.0.9 or fd00::9.")
 
@@ -147,15 +148,21 @@ class OcfService:
 
     async def _look(self) -> ServiceStatus:
         starts = self._starts
+        living = await self._agent.place.settled()  # what was just killed may bring it up before it dies
         status = self._judged(await self._run("monitor"))
-        living = await self._agent.place.settled()
+        living = living or await self._agent.place.settled()
+        if self._cut and not status.processes:
+            status.state, status.processes = "failed", True
+            status.detail = "its start was cut short: only a stop that succeeds says that nothing comes of it"
         if living and not status.processes:
             status.detail = LEFT
         elif self._address and status.state == "unknown" and not addresses.present(self._address):
             # The kernel's own word is better than that of an agent which cannot be run.
             status.processes = False
         status.processes = status.processes or living
-        if self._held is not None and not status.processes and starts == self._starts:
+        if self._held is not None and status.state == "running" and not self._held.there():
+            self._held.take()  # adopted from a daemon that made no mark, or started by hand
+        elif self._held is not None and not status.processes and starts == self._starts:
             self._held.give_back()
         return status
 
@@ -169,7 +176,7 @@ class OcfService:
         elif code == NOT_RUNNING:
             status.state, status.processes, status.detail = "stopped", False, self._note
         elif code == NOT_INSTALLED:
-            status.state, status.processes = "failed", False
+            status.state, status.processes = "failed", self._held is not None and self._held.there()
         elif code in CODES:
             # A failed resource may hold what it held: it counts as there until a stop succeeded.
             status.state = "failed"
@@ -187,10 +194,14 @@ class OcfService:
         try:
             if failed:
                 await self._run("stop")
-            if self._held is not None and (problem := self._held.take()):
+            if self._held is not None and (problem := self._held.take(starting=True)):
                 self._note = f"it is not started: {problem}"
                 return False
+            self._cut = True
             ended = await self._run("start", epoch)
+            self._cut = ended.code is None
+            if self._held is not None and not self._cut:
+                self._held.take()
             if ended.code == SUCCESS:
                 began = asyncio.get_running_loop().time()
                 ended = await self._run("monitor", epoch)
@@ -211,6 +222,8 @@ class OcfService:
             ended = await self._run("stop")
             if ended.code not in {SUCCESS, NOT_INSTALLED}:
                 self._note = f"its stop failed: {_words(ended)}"
+            elif ended.code == SUCCESS:
+                self._cut = False
             began = asyncio.get_running_loop().time()
             seen = await self._look()
         finally:

@@ -52,8 +52,10 @@ class Desk:
         """Who, when and why. Raises AcmdError for an end that lies in the past."""
         now = self.clock.wall_time()
         until = request.get("until") or 0
-        if type(until) is not int or not 0 <= until < 1 << 40:
+        if type(until) is not int or until < 0:
             raise AcmdError("`until` is not a time", "use the acmd command")
+        if until >= orders.NUMBERS_END:
+            raise AcmdError("that end is too far away", "name one of these centuries, or none")
         if 0 < until <= now:
             raise AcmdError(
                 f"by the clock of {self.me} that end was {_length(now - until)} ago already",
