@@ -34,7 +34,7 @@ async def test_an_end_in_the_past(clock: FakeClock) -> None:
         "by the clock of a that end was 60 s ago already",
         "name a later one; if it is later, set the clocks of the nodes",
     )
-    for nonsense in ("noon", True, -5, 1 << 50, 1.5):
+    for nonsense in ("noon", True, -5, 1.5):
         assert (await desk.refused("disable", until=nonsense))[0] == "`until` is not a time"
     await desk.ask("disable", node="b", until=past + 120)
     assert desk.bench.keeper.orders is not None

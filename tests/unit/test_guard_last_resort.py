@@ -111,6 +111,23 @@ def test_each_failure_is_a_fault(path: str, fails: str) -> None:
     assert f"{fails} failed" in watchdog.check()
 
 
+def test_armed_without_it_is_a_fault_until_it_opens(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else had it when this node was armed: that stays said, and it is tried again while armed."""
+    monkeypatch.setattr("acmd.guard.last_resort.RETRY_NS", -1)
+    device = FakeDevice(path)
+    device.fails = "open"
+    watchdog = Watchdog(device, 3 * S)
+    watchdog.start()
+    assert not watchdog.check(), "nothing is armed: only trying tells"
+    watchdog.wanted = True
+    watchdog.feed()
+    assert "open failed" in watchdog.check()
+    device.fails = ""
+    watchdog.feed()
+    assert watchdog.running
+    assert not watchdog.check()
+
+
 def test_a_device_that_is_not_there(tmp_path: Path) -> None:
     """It is reported before anything is armed, without opening anything."""
     assert "is not there" in Watchdog(Device(str(tmp_path / "none")), S).check()

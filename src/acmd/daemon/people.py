@@ -1,4 +1,4 @@
-"""Who is at the other end: users' names, looked up beside the loop, since a directory service may not answer."""
+"""Who is at the other end: users' names, looked up beside the loop: a directory service may hang."""
 
 from __future__ import annotations
 

@@ -90,6 +90,7 @@ class Watchdog:
     def __init__(self, device: Device, timeout_ns: int) -> None:
         self.fault = ""
         self.running = False
+        self.wanted = False  # something is armed
         self._device = device
         self._timeout_s = timeout_ns // 1_000_000_000
         self._stoppable = False
@@ -115,8 +116,10 @@ class Watchdog:
             self.fault = f"watchdog {self._device.path} fires after {seconds} s, not {self._timeout_s} s"
 
     def feed(self) -> None:
-        """Keep the host alive for one more timeout."""
+        """Keep the host alive for one more timeout; one that could not be opened is tried again now and then."""
         if not self.running:
+            if self.wanted and time.monotonic_ns() - self._tried_ns > RETRY_NS:
+                self.start()
             return
         try:
             self._device.control(WDIOC_KEEPALIVE, bytes(4))
@@ -137,11 +140,12 @@ class Watchdog:
     def check(self) -> str:
         """Whether the device is there, without opening it: that alone would start it.
 
-        The fault of one that could not be opened is forgotten after a while: only trying again tells.
+        The fault of one that could not be opened is forgotten after a while, unless something is armed
+        without it: only trying again tells.
         """
         if not self.running:
             if not os.path.exists(self._device.path):
                 self.fault = f"watchdog {self._device.path} is not there"
-            elif time.monotonic_ns() - self._tried_ns > RETRY_NS:
+            elif not self.wanted and time.monotonic_ns() - self._tried_ns > RETRY_NS:
                 self.fault = ""
         return self.fault

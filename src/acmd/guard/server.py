@@ -138,6 +138,7 @@ class Server:
         if Do.RESET in actions:
             self._reset()
         if self._watchdog is not None:
+            self._watchdog.wanted = self.switch.epoch is not None
             if self.switch.epoch is None:
                 self._watchdog.stop()
             if Do.FEED in actions:
