@@ -159,6 +159,21 @@ def test_systemd_says_nothing(passive: Host) -> None:
     assert looked(passive, "--group", "acm")[1]["autostart"][0].startswith("OK")
 
 
+def test_mysql_says_nothing(bed: Bed, passive: Host) -> None:
+    """A server that accepts and does not greet is given up after 5 s."""
+    end = mute(bed["alpha"], "tcp", "3399")
+    text = passive.read(OTHER).replace("[database]\n", "[database]\nport = 3399\n")
+    passive.push("/etc/acmd/mute.toml", text.replace("[publish]\nenabled = true\n", ""), 0o600)
+    try:
+        took_s, rows = looked(passive, "--group", "database", config="/etc/acmd/mute.toml")
+    finally:
+        end()
+    assert took_s < GROUP_S
+    assert [text for text in rows["credentials"] if "could not be asked" in text and "timed out" in text], (
+        rows
+    )
+
+
 def test_the_name_service_says_nothing(passive: Host) -> None:
     """For hosts a server that only takes questions; for users a program that hangs as with a dead LDAP."""
     end = mute(passive, "udp", "53")

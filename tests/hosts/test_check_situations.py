@@ -18,6 +18,7 @@ from tests.hosts.image import Template
 from tests.hosts.packaged import bare, put
 from tests.hosts.site import DATABASE, Site
 from tests.hosts.situations import OTHER, ROUNDS, Round, Situation
+from tests.hosts.witness import wait_for
 
 LIMIT_S = 45.0  # a fitness check is made every few seconds, and more seldom on a busy machine
 COMMAND = re.compile(r"`([^`]+)`")
@@ -57,6 +58,15 @@ class PackagedSite(Site):
             host.push("/etc/linger", "0\n")
             put(host, self.deb)
             host.push("/etc/acmd/acmd.toml", self.config(host))
+
+    def switchover(self, host: Host, peer: Host) -> None:
+        """Ask the active host until it hands over: it refuses while it has not heard its peer."""
+        wait_for(
+            lambda: host.exec("acmd switchover", timeout_s=60, check=False).returncode == 0,
+            60,
+            f"{host.name} hands over",
+        )
+        self.wait_role(peer, "active", 60)
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +206,11 @@ def test_acmctl_says_the_same(site: Site) -> None:
     assert [points[name]["  MYSQL"] for name in ("alpha", "beta")] == ["running", "stopped"]
 
 
+def lines(host: Host, check: str) -> list[str]:
+    """What one check says there, level and sentence."""
+    return [f"{row['level']} {row['what']}" for row in findings(host) if row["check"] == check]
+
+
 def test_everything_is_fine(site: Site) -> None:
     """Each check says OK on a node with nothing wrong; what is not OK is what this bed cannot have."""
     said: dict[str, set[str]] = {}
@@ -215,3 +230,22 @@ def test_everything_is_fine(site: Site) -> None:
         "stop-budget",  # nothing has stopped yet, or took its time
     }
     assert {"acm-cron", "users", "clock", "latency", "credentials", "versions", "log-line"} <= said.keys()
+
+
+def test_stop_budget(site: PackagedSite) -> None:
+    """Measured by a switchover and back, as the remedy says; a stop longer than the budget is said."""
+    first, second = site.bed["alpha"], site.bed["beta"]
+    for host, peer in ((first, second), (second, first)):
+        site.switchover(host, peer)
+    wait_for(lambda: any("OK LINGER took 0." in line for line in lines(first, "stop-budget")), 45, "measured")
+    first.push("/etc/linger", "2\n")
+    try:
+        site.switchover(first, second)
+        wait_for(
+            lambda: any("WARN LINGER took 2." in line for line in lines(first, "stop-budget")),
+            45,
+            "it is slow",
+        )
+    finally:
+        first.push("/etc/linger", "0\n")
+    site.switchover(second, first)
