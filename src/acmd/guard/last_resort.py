@@ -116,7 +116,7 @@ class Watchdog:
             self.fault = f"watchdog {self._device.path} fires after {seconds} s, not {self._timeout_s} s"
 
     def feed(self) -> None:
-        """Keep the host alive for one more timeout; one that could not be opened is tried again now and then."""
+        """Keep the host alive for one more timeout; one that could not be opened is tried again."""
         if not self.running:
             if self.wanted and time.monotonic_ns() - self._tried_ns > RETRY_NS:
                 self.start()
