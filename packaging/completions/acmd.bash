@@ -23,7 +23,7 @@ _acmd() {
         status) words="--help --config --schema --json --watch" ;;
         switchover) words="--help --config --to --reason --timeout --json" ;;
         disable) words="--help --config --node --all --reason --force --until --timeout --json" ;;
-        enable) words="--help --config --node --all --holder-is-dead --reason --timeout --json" ;;
+        enable) words="--help --config --node --all --holder-is-dead --reason --timeout --yes --json" ;;
         history) words="--help --config -n --json" ;;
         events) words="--help --config -n --follow --json" ;;
         logs) words="--help --config -n --since --json" ;;

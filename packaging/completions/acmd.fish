@@ -47,6 +47,7 @@ complete -c acmd -n '__fish_seen_subcommand_from enable' -l all -d 'the whole cl
 complete -c acmd -n '__fish_seen_subcommand_from enable' -l holder-is-dead -d 'with --all: you made sure that the detached lease\'s holder is off for good'
 complete -c acmd -n '__fish_seen_subcommand_from enable' -l reason -r -d 'kept with the order, for the others'
 complete -c acmd -n '__fish_seen_subcommand_from enable' -l timeout -r -d 'how long to wait until it holds; the order stays either way (default: 120)'
+complete -c acmd -n '__fish_seen_subcommand_from enable' -l yes -d 'do not ask; --holder-is-dead asks on a terminal'
 complete -c acmd -n '__fish_seen_subcommand_from enable' -l json -d 'the result as one JSON object; progress to stderr'
 complete -c acmd -n '__fish_seen_subcommand_from history' -s n -r -d 'the newest N, else 20; at most 100'
 complete -c acmd -n '__fish_seen_subcommand_from history' -l json -d 'for machines'

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from acmd.cli.client import ask
+from acmd.cli.confirm import add_yes, confirm
 from acmd.cli.disable import add_timeout
 from acmd.cli.orders import add_json, done, follow, gave_up, say
 from acmd.cli.values import name, reason
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reason", metavar="TEXT", type=reason, default="", help="kept with the order, for the others"
     )
     add_timeout(parser)
+    add_yes(parser, "--holder-is-dead asks on a terminal")
     add_json(parser)
 
 
@@ -36,6 +38,12 @@ def run(args: argparse.Namespace) -> int:
     if args.holder_is_dead and not args.all:
         raise UsageError("enable: --holder-is-dead speaks of the whole cluster", "add --all")
     place = glance(args.config)
+    if args.holder_is_dead:
+        question = (
+            "You state that the host which holds the detached lease is off FOR GOOD. If it comes back with\n"
+            "its services, they and those started here run at the same time."
+        )
+        confirm(args, "enable", question, always=False)
     began = time.monotonic()
     node = args.node or place.node
     request = {"do": "enable", "node": node, "all": args.all, "reason": args.reason}
