@@ -252,7 +252,7 @@ def test_a_lease_file_is_damaged_or_gone(site: Site) -> None:
     foreign = site.newest().with_name(f"lease.{epoch:010d}")
     foreign.write_bytes(encode(record))
     site.nobody("b")
-    site.warns("b", "the lease record is not one that this node may act on")
+    site.warns("b", "the newest lease file is not one that this node may act on")
     site.follow(PAGE, heading="A lease file is damaged or gone")
     assert not foreign.exists()
     site.whole()
