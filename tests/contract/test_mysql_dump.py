@@ -206,7 +206,8 @@ def test_tables_that_are_not_innodb(server: Source) -> None:
 # -- ended from outside ---------------------------------------------------------------------------
 
 BACKUP = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # it may have been ignored by whoever runs the tests (nohup)
 from pathlib import Path
 from acmd.drivers.mysql_dump import Source, back_up
 from acmd.errors import AcmdError
