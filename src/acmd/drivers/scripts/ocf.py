@@ -151,7 +151,7 @@ class OcfService:
         living = await self._agent.place.settled()  # what was just killed may bring it up before it dies
         status = self._judged(await self._run("monitor"))
         living = living or await self._agent.place.settled()
-        if self._cut and not status.processes:
+        if self._cut and self._held is not None and not status.processes:
             status.state, status.processes = "failed", True
             status.detail = "its start was cut short: only a stop that succeeds says that nothing comes of it"
         if living and not status.processes:
