@@ -16,6 +16,7 @@ from tests.hosts.host import Host
 from tests.hosts.image import Template
 from tests.hosts.status_kit import because, checked, follow, over, page, quiet, roles, said, status, warnings
 from tests.hosts.storage import EVERY_OP, faultfs_available
+from tests.hosts.witness import wait_for
 
 CONFIG = "/etc/acmd/acmd.toml"
 EVERYWHERE = "[mysqld]\nbind_address=0.0.0.0\n"
@@ -107,6 +108,17 @@ def test_an_active_host_without_storage(cluster: Cluster) -> None:
     quiet(active, NO_LAST_RESORT)
 
 
+def replaced(active: Host, passive: Host) -> None:
+    """Until the passive host's guard is of today's settings; while it is replaced its node is not fit."""
+    wait_for(
+        lambda: (
+            not status(passive)["guard"]["outdated"] and all(node["fit"] for node in status(active)["nodes"])
+        ),
+        30,
+        "another guard",
+    )
+
+
 def test_a_last_resort(cluster: Cluster) -> None:
     """Configured as the remedy says: the guard that is armed stays the old one until a switchover."""
     active, passive = roles(cluster)
@@ -118,6 +130,7 @@ def test_a_last_resort(cluster: Cluster) -> None:
         follow(host, remedies[host.name])
     quiet(passive, "service")  # what was killed there is noted as failed, until it runs there again
     over(active, NO_LAST_RESORT)
+    replaced(active, passive)
     follow(active, said(active, "old guard"))
     quiet(active)
     quiet(passive)
@@ -126,6 +139,7 @@ def test_a_last_resort(cluster: Cluster) -> None:
         host.push(CONFIG, before[host.name])
         host.exec(["systemctl", "restart", "acmd"], timeout_s=90)
     quiet(active, NO_LAST_RESORT)
+    replaced(passive, active)  # they have changed places
     passive.exec([ACMD, "switchover"], timeout_s=120)
     quiet(passive, NO_LAST_RESORT)
     quiet(active, NO_LAST_RESORT)
