@@ -234,14 +234,15 @@ def test_a_guard_lost_in_one_epoch_says_nothing_of_the_next() -> None:
     assert (node.role(), node.state.hold_down_since) == (Role.PROMOTING, None)
 
 
-def test_the_late_death_of_a_worker_stops_no_round() -> None:
-    """Its write is as unknown as before, and the round under way has another worker."""
+@pytest.mark.parametrize("fault", [Fault.WORKER_LOST, Fault.LOCAL, Fault.IO])
+def test_the_late_fault_of_a_write_stops_no_round(fault: Fault) -> None:
+    """What became of it is known now, or as unknown as before; the round under way has another worker."""
     node = holder()
     write = until(node, Kind.WRITE, 1)
     node.settle(3, failed(write, 3, Fault.TIMEOUT))
     node.disk[EPOCH] = write.raw
     until(node, Kind.WRITE, 4)
-    node.turn(4.1, failed(write, 4.1, Fault.WORKER_LOST, late=True))
+    node.turn(4.1, failed(write, 4.1, fault, late=True))
     assert node.state.round is not None
     assert node.state.lease is not None
     assert node.state.lease.outstanding == 5
