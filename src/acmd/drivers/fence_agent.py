@@ -47,7 +47,11 @@ class CommandFenceAgent:
 
     async def fence(self, host: str) -> bool:
         """True only when the agent ended with 0 within its limit. Never raises."""
-        said = Output(OUTPUT_LIMIT)
+        try:
+            said = Output(OUTPUT_LIMIT)
+        except OSError as problem:  # no descriptor is left
+            self._log("fence-agent", level="error", host=host, problem=f"{self._argv[0]}: {problem.strerror}")
+            return False
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._argv,

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import signal
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from acmd import small_file
+from acmd.child import Output, end
 
 OUTPUT_LIMIT = 400
-READ_LIMIT = 65_536
-REAP_S = 1.0
 SAVE_LIMIT_S = 2.0
 BASE = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 """All that a hook has beside the event: no NOTIFY_SOCKET, nothing of the daemon's own environment."""
@@ -29,7 +26,7 @@ async def run_hook(command: tuple[str, ...], environment: Mapping[str, str], lim
     process group is killed.
     """
     try:
-        said = _Output()
+        said = Output(OUTPUT_LIMIT)
     except OSError as problem:  # no descriptor is left
         return f"it cannot be started: {(problem.strerror or str(problem)).lower()}"
     try:
@@ -42,60 +39,20 @@ async def run_hook(command: tuple[str, ...], environment: Mapping[str, str], lim
             env={**BASE, **environment},
             start_new_session=True,
         )
-    except OSError as problem:
+    except (OSError, ValueError) as problem:  # ValueError: what no environment can hold
         said.close()
-        return f"it cannot be started: {(problem.strerror or str(problem)).lower()}"
+        return f"it cannot be started: {(getattr(problem, 'strerror', None) or str(problem)).lower()}"
     try:
         async with asyncio.timeout(limit_s):
             await process.wait()
     except TimeoutError:
         return f"no end within {limit_s:g} s; killed"
     finally:
-        await _end(process)
+        await end(process)
         said.close()
     if process.returncode == 0:
         return ""
-    text = bytes(said.last).decode(errors="replace").strip()
-    return f"exit code {process.returncode}" + (f": {text}" if text else "")
-
-
-class _Output:
-    """Keeps the last of what a command says, and lets it say as much as it likes.
-
-    A pipe of our own: one of asyncio's would make us wait for whoever inherited it.
-    """
-
-    def __init__(self) -> None:
-        self.last = bytearray()
-        self._reader, self.writer = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(self._reader, False)
-        asyncio.get_running_loop().add_reader(self._reader, self._read)
-
-    def _read(self) -> bool:
-        try:
-            piece = os.read(self._reader, READ_LIMIT)
-        except BlockingIOError:
-            return False
-        self.last += piece
-        del self.last[:-OUTPUT_LIMIT]
-        return bool(piece)
-
-    def close(self) -> None:
-        """Take what is left, and close both ends."""
-        os.close(self.writer)
-        for _ in range(READ_LIMIT // 4096):  # as much as fits into a pipe
-            if not self._read():
-                break
-        asyncio.get_running_loop().remove_reader(self._reader)
-        os.close(self._reader)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(REAP_S):
-            await process.wait()
+    return f"exit code {process.returncode}" + (f": {said.text}" if said.text else "")
 
 
 class MarkFile:
